@@ -1,0 +1,151 @@
+package tokenizer
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Kind says what a token is for. The values are those of GGUF's
+// tokenizer.ggml.token_type.
+type Kind int32
+
+const (
+	KindNormal      Kind = 1 // ordinary text
+	KindUnknown     Kind = 2 // stands for what the vocabulary cannot express
+	KindControl     Kind = 3 // steers the model: <|im_start|>; never comes from plain text
+	KindUserDefined Kind = 4 // added text that is always one token
+	KindUnused      Kind = 5 // a free place in the vocabulary
+	KindByte        Kind = 6 // a single byte
+)
+
+// None is the id of a token that the vocabulary does not have.
+const None int32 = -1
+
+// Config is what a model file says about its tokenizer. Ids are positions in
+// Tokens. Its strings are kept, not copied.
+type Config struct {
+	Tokens []string // spelled in GPT-2's byte alphabet: "Ġthe" is " the"
+	Types  []int32  // a [Kind] per token; empty: all normal
+	Merges []string // "left right", most urgent first
+	Pre    string   // GGUF's tokenizer.ggml.pre; see [PreTokenizers]
+
+	BOS, EOS, Unknown, Pad int32 // [None] if there is none
+
+	// EOG lists tokens that end a generation besides EOS and, as in llama.cpp,
+	// the special tokens with the usual names (<|im_end|>, <|eot_id|>, ...).
+	EOG []int32
+
+	AddBOS, AddEOS bool // what [EncodeOptions].BOS and EOS do
+}
+
+// Limits on a Config. They are several times what published models have and
+// keep NewBPE's memory within a small multiple of the Config's own.
+const (
+	maxTokens      = 1 << 21
+	maxMerges      = 1 << 22
+	maxTokenBytes  = 1 << 16
+	maxMarkerBytes = 1 << 10 // of a token that is looked for in text as it stands
+)
+
+// ErrPre is returned (wrapped) for a pre-tokenizer this package does not have.
+// The model is not broken, only not supported.
+var ErrPre = errors.New("unknown pre-tokenizer")
+
+// endNames are the spellings that end a turn or a text in published models, as
+// llama.cpp knows them.
+var endNames = []string{
+	"<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|end|>", "<|eot_id|>", "<|eom_id|>",
+	"<end_of_turn>", "<end_of_utterance>", "<EOT>", "_<EOT>", "<|return|>", "<|call|>",
+}
+
+// isMarker reports whether tokens of kind k are found in text by their spelling,
+// before any pre-tokenizing.
+func isMarker(k Kind) bool {
+	return k == KindControl || k == KindUnknown || k == KindUserDefined
+}
+
+func (c *Config) kind(id int) Kind {
+	if len(c.Types) == 0 {
+		return KindNormal
+	}
+	return Kind(c.Types[id])
+}
+
+// check looks at all that needs no index of the vocabulary.
+func (c *Config) check() error {
+	switch {
+	case len(c.Tokens) == 0:
+		return errors.New("tokens: empty")
+	case len(c.Tokens) > maxTokens:
+		return fmt.Errorf("tokens: %d, at most %d are accepted", len(c.Tokens), maxTokens)
+	case len(c.Merges) > maxMerges:
+		return fmt.Errorf("merges: %d, at most %d are accepted", len(c.Merges), maxMerges)
+	case len(c.Types) != 0 && len(c.Types) != len(c.Tokens):
+		return fmt.Errorf("types: %d for %d tokens", len(c.Types), len(c.Tokens))
+	}
+	for id, typ := range c.Types {
+		if typ < int32(KindNormal) || typ > int32(KindByte) {
+			return fmt.Errorf("types[%d]: %d is no token type", id, typ)
+		}
+	}
+	for id, s := range c.Tokens {
+		switch {
+		case s == "":
+			return fmt.Errorf("tokens[%d]: empty", id)
+		case len(s) > maxTokenBytes:
+			return fmt.Errorf("tokens[%d]: %d bytes, at most %d are accepted", id, len(s), maxTokenBytes)
+		case len(s) > maxMarkerBytes && isMarker(c.kind(id)):
+			return fmt.Errorf("tokens[%d]: %d bytes in a special token, at most %d are accepted", id, len(s), maxMarkerBytes)
+		}
+	}
+	return c.checkIDs()
+}
+
+func (c *Config) checkIDs() error {
+	for _, f := range []struct {
+		name string
+		id   int32
+	}{{"bos", c.BOS}, {"eos", c.EOS}, {"unknown", c.Unknown}, {"pad", c.Pad}} {
+		if f.id != None && !c.has(f.id) {
+			return fmt.Errorf("%s: id %d is outside the vocabulary of %d", f.name, f.id, len(c.Tokens))
+		}
+	}
+	for i, id := range c.EOG {
+		if !c.has(id) {
+			return fmt.Errorf("eog[%d]: id %d is outside the vocabulary of %d", i, id, len(c.Tokens))
+		}
+	}
+	if c.AddBOS && c.BOS == None {
+		return errors.New("add_bos: set, but there is no bos token")
+	}
+	if c.AddEOS && c.EOS == None {
+		return errors.New("add_eos: set, but there is no eos token")
+	}
+	return nil
+}
+
+func (c *Config) has(id int32) bool { return id >= 0 && int(id) < len(c.Tokens) }
+
+// endOfGeneration returns the ids that end a generation, EOS among them.
+func (c *Config) endOfGeneration() []int32 {
+	ids := slices.Clone(c.EOG)
+	for id, s := range c.Tokens {
+		if isMarker(c.kind(id)) && slices.Contains(endNames, s) {
+			ids = append(ids, int32(id))
+		}
+	}
+	if c.EOS != None {
+		ids = append(ids, c.EOS)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// clip keeps an error message short whatever a file holds.
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "..."
+	}
+	return s
+}
