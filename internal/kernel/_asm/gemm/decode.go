@@ -1,0 +1,121 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+
+	"github.com/micaml/mica/internal/kernel/_asm/simd"
+)
+
+// A decoder turns stored weights into float32, across 16 rows or along one.
+type decoder interface {
+	name() string
+	// step is the size of a unit of numbers and of the bytes that hold it;
+	// whole says that rows hold only whole units (blocks).
+	step() (numbers, bytes int, whole bool)
+	// init sets up constants; once in a function.
+	init()
+	// unit decodes the unit at off of 16 rows and calls use for each number
+	// in ascending order, with lane r the number of row r.
+	unit(r simd.Rows16, off int, use func(i int, z VecVirtual))
+	// along decodes 16 consecutive numbers, or those that mask selects
+	// and zeros for the others. Blocks decode 32 and take no mask.
+	along(src GPVirtual, mask Op) []VecVirtual
+}
+
+// lanes holds the masks of simd.Quads.
+type lanes struct{ k [3]OpmaskVirtual }
+
+func (l *lanes) init() { l.k = simd.LaneMasks() }
+
+type f32 struct{ lanes }
+
+func (*f32) name() string           { return "F32" }
+func (*f32) step() (int, int, bool) { return 4, 16, false }
+func (d *f32) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
+	for i, z := range simd.Quads(r, off, d.k) {
+		use(i, z)
+	}
+}
+func (d *f32) along(src GPVirtual, mask Op) []VecVirtual {
+	z := ZMM()
+	if mask == nil {
+		VMOVUPS(simd.At(src, 0), z)
+	} else {
+		VMOVUPS_Z(simd.At(src, 0), mask, z)
+	}
+	return []VecVirtual{z}
+}
+
+// halves is what f16 and bf16 share: a dword holds numbers 2t and 2t+1.
+type halves struct {
+	lanes
+	split VecVirtual // word indices: the even words, then the odd ones
+}
+
+func (*halves) step() (int, int, bool) { return 8, 16, false }
+
+type f16 struct{ halves }
+
+func (*f16) name() string { return "F16" }
+func (d *f16) init() {
+	d.lanes.init()
+	t := simd.Table("evenOdd", func() {
+		for i := range 32 {
+			DATA(2*i, U16(2*i%32+i/16))
+		}
+	})
+	d.split = ZMM()
+	VMOVDQU16(t, d.split)
+}
+func (d *f16) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
+	for i, z := range simd.Quads(r, off, d.k) {
+		even, odd := ZMM(), ZMM()
+		VPERMW(z, d.split, z)
+		VCVTPH2PS(z.AsY(), even)
+		VEXTRACTI64X4(U8(1), z, odd.AsY())
+		VCVTPH2PS(odd.AsY(), odd)
+		use(2*i, even)
+		use(2*i+1, odd)
+	}
+}
+func (d *f16) along(src GPVirtual, mask Op) []VecVirtual {
+	z := ZMM()
+	if mask == nil {
+		VCVTPH2PS(simd.At(src, 0), z)
+	} else {
+		VMOVDQU16_Z(simd.At(src, 0), mask, z.AsY())
+		VCVTPH2PS(z.AsY(), z)
+	}
+	return []VecVirtual{z}
+}
+
+type bf16 struct{ halves }
+
+func (*bf16) name() string { return "BF16" }
+func (d *bf16) init() {
+	d.lanes.init()
+	d.split = ZMM()
+	VPTERNLOGD(U8(0xff), d.split, d.split, d.split)
+	VPSLLD(U8(16), d.split, d.split) // the upper halves
+}
+func (d *bf16) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
+	for i, z := range simd.Quads(r, off, d.k) {
+		even, odd := ZMM(), ZMM()
+		VPSLLD(U8(16), z, even)
+		VPANDD(z, d.split, odd)
+		use(2*i, even)
+		use(2*i+1, odd)
+	}
+}
+func (d *bf16) along(src GPVirtual, mask Op) []VecVirtual {
+	z := ZMM()
+	if mask == nil {
+		VPMOVZXWD(simd.At(src, 0), z)
+	} else {
+		VPMOVZXWD_Z(simd.At(src, 0), mask, z)
+	}
+	VPSLLD(U8(16), z, z)
+	return []VecVirtual{z}
+}

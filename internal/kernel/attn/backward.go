@@ -1,0 +1,125 @@
+package attn
+
+import (
+	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/f32"
+	"github.com/micaml/mica/internal/kernel/gemm"
+)
+
+// Grads are the gradients of one kv head. All are added to.
+type Grads struct {
+	DOut []float32 // of Out, laid out like it; read only
+	DQ   []float32 // laid out like Q
+	// DK and DV hold entry j at j*Stride, Dim numbers long.
+	DK, DV []float32
+	Stride int
+}
+
+// backward is Backward's part of the scratch.
+type backward struct {
+	dout   []float32 // [rowTile][Pad(Dim)]
+	d      []float32 // [rowTile]: sum of dout*out
+	p, ds  []float32 // [rowTile][Block]
+	keys   []float32 // [Block][Pad(Dim)], the block's keys as rows
+	values []float32 // [Dim][Block], its values as a panel
+}
+
+func (b *backward) grow(dim int) {
+	if pd := gemm.Pad(dim); len(b.dout) < rowTile*pd {
+		b.dout, b.d = make([]float32, rowTile*pd), make([]float32, rowTile)
+		b.p, b.ds = make([]float32, rowTile*Block), make([]float32, rowTile*Block)
+		b.keys, b.values = make([]float32, Block*pd), make([]float32, Block*pd)
+	}
+}
+
+// Backward adds the gradients of Forward, whose q.Out, q.M and q.L it needs. The
+// cache must be float32. With D the sum of dOut*Out of a row,
+//
+//	p  = exp(s - m)/l            dV[j] += sum over rows of p[j] dOut
+//	dP = dOut v[j]               dK[j] += sum over rows of dS[j] q
+//	dS = p (dP - D) scale        dQ    += sum over j of dS[j] k[j]
+//
+// dP in gemm's order. The sum over j is a chain of fma for each block, the chains
+// then added; the sums over rows are one chain each, which begins at what DV and
+// DK hold, so that rows may come in any number of calls. All ascend.
+func (s *Scratch) Backward(kv *KV, q *Rows, g *Grads) { s.backward(cpu.Kernels(), kv, q, g) }
+
+func (s *Scratch) backward(t cpu.Tier, kv *KV, q *Rows, g *Grads) {
+	kv.check(q, true)
+	rows := len(q.N)
+	if rows == 0 {
+		return
+	}
+	if kv.F16 != nil {
+		panic("attn: Backward of a float16 cache")
+	}
+	n, entries := q.numbers(kv.Dim), q.N[rows-1]
+	need("outputs", min(len(q.Out), len(g.DOut)), n)
+	need("gradients of queries", len(g.DQ), n)
+	need("stride of gradients", g.Stride, kv.Dim)
+	if entries > 0 {
+		need("gradients of entries", min(len(g.DK), len(g.DV)), (entries-1)*g.Stride+kv.Dim)
+	}
+	s.tier = t
+	s.grow(kv.Dim)
+	s.back.grow(kv.Dim)
+	for lo := 0; lo < rows; lo += rowTile {
+		s.backRows(kv, q, g, lo, min(lo+rowTile, rows))
+	}
+}
+
+func (s *Scratch) backRows(kv *KV, q *Rows, g *Grads, lo, hi int) {
+	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
+	w := &s.back
+	gather(s.q, q.Q, q, lo, hi, dim)
+	gather(w.dout, g.DOut, q, lo, hi, dim)
+	clear(s.acc[:(hi-lo)*pd])
+	for i := range hi - lo {
+		w.d[i] = dot(w.dout[i*pd:i*pd+dim], q.Out[q.at(lo+i):][:dim])
+	}
+	first, last := span(q, lo, hi)
+	for b := first; b < last; b++ {
+		i0, i1 := seeing(q, lo, hi, b*Block)
+		if i0 == i1 {
+			continue
+		}
+		k, v := kv.F32[b][:dim*Block], kv.F32[b][dim*Block:]
+		gemm.Transpose(s.tier, w.keys, pd, k, Block, dim, Block)
+		gemm.Transpose(s.tier, w.values, Block, v, pd, Block, dim)
+		s.scores(kv, b, i0, i1)
+		gemm.Tile(s.tier, i1-i0, Block, dim, w.dout[i0*pd:], pd, 1, w.values, Block, w.ds[i0*Block:], Block, false)
+		for i := i0; i < i1; i++ {
+			r := lo + i
+			from, to := q.bounds(r, b*Block)
+			m := mask(from, to)
+			p, ds := w.p[i*Block:(i+1)*Block], w.ds[i*Block:(i+1)*Block]
+			clear(p)
+			if m != 0 {
+				probs(s.tier, p, s.s[i*Block:(i+1)*Block], m, q.Scale, q.M[r], q.L[r], false)
+			}
+			dscores(s.tier, ds, p, m, w.d[i], q.Scale)
+			if m != 0 {
+				gemm.Tile(s.tier, 1, dim, to-from, ds[from:], Block, 1, w.keys[from*pd:], pd, s.acc[i*pd:], pd, true)
+			}
+		}
+		at := b * Block * g.Stride
+		seen := min(Block, q.N[lo+i1-1]-b*Block)
+		gemm.Extend(s.tier, seen, dim, i1-i0, w.ds[i0*Block:], 1, Block, s.q[i0*pd:], pd, g.DK[at:], g.Stride)
+		gemm.Extend(s.tier, seen, dim, i1-i0, w.p[i0*Block:], 1, Block, w.dout[i0*pd:], pd, g.DV[at:], g.Stride)
+	}
+	for i := range hi - lo {
+		dq := g.DQ[q.at(lo+i):][:dim]
+		for d, a := range s.acc[i*pd : i*pd+dim] {
+			dq[d] += a
+		}
+	}
+}
+
+// dot is the sum of a*b in 16 lanes.
+func dot(a, b []float32) float32 {
+	var z [16]float32
+	for i, x := range a {
+		z[i%16] = f32.FMA(x, b[i], z[i%16])
+	}
+	return f32.SumLanes(&z)
+}

@@ -1,0 +1,130 @@
+package attn
+
+import (
+	"math"
+
+	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/kernel/gemm"
+)
+
+// Forward writes softmax(q K^T * scale) V of each row to q.Out.
+func (s *Scratch) Forward(kv *KV, q *Rows) { s.forward(cpu.Kernels(), kv, q) }
+
+func (s *Scratch) forward(t cpu.Tier, kv *KV, q *Rows) {
+	kv.check(q, false)
+	if len(q.N) == 0 {
+		return
+	}
+	need("outputs", len(q.Out), q.numbers(kv.Dim))
+	s.tier = t
+	s.grow(kv.Dim)
+	for r := 0; r < len(q.N); r += rowTile {
+		s.rows(kv, q, r, min(r+rowTile, len(q.N)))
+	}
+}
+
+// rows computes rows [lo, hi), at most rowTile.
+func (s *Scratch) rows(kv *KV, q *Rows, lo, hi int) {
+	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
+	gather(s.q, q.Q, q, lo, hi, dim)
+	clear(s.acc[:(hi-lo)*pd])
+	for i := range hi - lo {
+		s.stat[2*i], s.stat[2*i+1] = float32(math.Inf(-1)), 0
+	}
+	first, last := span(q, lo, hi)
+	for b := first; b < last; b++ {
+		i0, i1 := seeing(q, lo, hi, b*Block)
+		s.scores(kv, b, i0, i1)
+		for i := i0; i < i1; i++ {
+			from, to := q.bounds(lo+i, b*Block)
+			if from < to {
+				softmax(s.tier, s.s[i*Block:(i+1)*Block], mask(from, to), q.Scale, s.stat[2*i:2*i+2], s.acc[i*pd:(i+1)*pd])
+			}
+		}
+		// Rows with the same bounds share a tile; most have the whole block.
+		for i := i0; i < i1; {
+			from, to := q.bounds(lo+i, b*Block)
+			e := i + 1
+			for ; e < i1; e++ {
+				if f, t := q.bounds(lo+e, b*Block); f != from || t != to {
+					break
+				}
+			}
+			if from < to {
+				s.values(kv, b, i, e, from, to)
+			}
+			i = e
+		}
+	}
+	for i := range hi - lo {
+		m, l := s.stat[2*i], s.stat[2*i+1]
+		out := q.Out[q.at(lo+i):][:dim]
+		if q.empty(lo + i) {
+			clear(out)
+		} else {
+			for d, a := range s.acc[i*pd : i*pd+dim] {
+				out[d] = a / l
+			}
+		}
+		if q.M != nil {
+			q.M[lo+i], q.L[lo+i] = m, l
+		}
+	}
+}
+
+// empty reports whether row r looks at nothing.
+func (q *Rows) empty(r int) bool { return q.N[r] <= 0 || q.From != nil && q.From[r] >= q.N[r] }
+
+// span returns the blocks that rows [lo, hi) look at, [first, last).
+func span(q *Rows, lo, hi int) (first, last int) {
+	if q.From != nil {
+		first = max(q.From[lo], 0) / Block
+	}
+	return first, Blocks(q.N[hi-1])
+}
+
+// seeing returns the rows of [lo, hi), counted from lo, that look at the block at
+// base. Bounds ascend, so they are neighbours.
+func seeing(q *Rows, lo, hi, base int) (i0, i1 int) {
+	i1 = hi - lo
+	for i0 < i1 && q.N[lo+i0] <= base {
+		i0++
+	}
+	if q.From != nil {
+		for i1 > i0 && q.From[lo+i1-1] >= base+Block {
+			i1--
+		}
+	}
+	return i0, i1
+}
+
+// gather copies rows [lo, hi) of x to dst, Pad(dim) apart.
+func gather(dst, x []float32, q *Rows, lo, hi, dim int) {
+	pd := gemm.Pad(dim)
+	for i := range hi - lo {
+		copy(dst[i*pd:i*pd+dim], x[q.at(lo+i):])
+	}
+}
+
+// scores sets s.s to q k of rows [i0, i1) and a whole block, not yet scaled.
+func (s *Scratch) scores(kv *KV, b, i0, i1 int) {
+	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
+	q, out := s.q[i0*pd:], s.s[i0*Block:]
+	if kv.F16 != nil {
+		gemm.TileF16(s.tier, i1-i0, Block, dim, q, pd, 1, kv.F16[b], Block, out, Block, false)
+	} else {
+		gemm.Tile(s.tier, i1-i0, Block, dim, q, pd, 1, kv.F32[b], Block, out, Block, false)
+	}
+}
+
+// values adds p v of rows [i, e) and entries [from, to) of a block to s.acc.
+func (s *Scratch) values(kv *KV, b, i, e, from, to int) {
+	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
+	p, acc := s.s[i*Block+from:], s.acc[i*pd:]
+	at := dim*Block + from*pd
+	if kv.F16 != nil {
+		gemm.TileF16(s.tier, e-i, dim, to-from, p, Block, 1, kv.F16[b][at:], pd, acc, pd, true)
+	} else {
+		gemm.Tile(s.tier, e-i, dim, to-from, p, Block, 1, kv.F32[b][at:], pd, acc, pd, true)
+	}
+}

@@ -1,0 +1,19 @@
+package rope
+
+import "github.com/micaml/mica/internal/cpu"
+
+func interleaved(t cpu.Tier, dst, x, table []float32, sign float32) {
+	if t == cpu.AVX512 {
+		interleaved512(&dst[0], &x[0], &table[0], len(table)/2, sign)
+	} else {
+		interleavedGo(dst, x, table, sign)
+	}
+}
+
+func halves(t cpu.Tier, dst, x, table []float32, sign float32) {
+	if t == cpu.AVX512 {
+		halves512(&dst[0], &x[0], &table[0], len(table)/2, sign)
+	} else {
+		halvesGo(dst, x, table, sign)
+	}
+}
