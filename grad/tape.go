@@ -1,0 +1,129 @@
+// Package grad is the tape: it remembers the ops of a forward pass and walks
+// them backwards.
+//
+//	t := grad.Start(c)           // ops record from here on
+//	loss := op.CrossEntropy(c, logits, targets)
+//	err := t.Backward(loss)      // weights' Grad, and leaves', are added to
+//	t.End()                      // everything made since Start is given back
+//
+// The rules for each op are beside its forward pass in package op. Gradients
+// are the same bits for any number of threads.
+package grad
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/micaml/mica/op"
+)
+
+// Tape records the ops of one context, from Start to End.
+type Tape struct {
+	c       *op.Ctx
+	scope   op.Scope
+	entries []op.Entry
+	grads   []op.Val // by index of the value that they belong to
+}
+
+// Start begins a tape on c. There is one tape at a time on a context.
+func Start(c *op.Ctx) *Tape {
+	t := &Tape{c: c, scope: c.Open()}
+	c.Record(t)
+	return t
+}
+
+// Add records an entry. Ops call it through the context.
+func (t *Tape) Add(e op.Entry) { t.entries = append(t.entries, e) }
+
+// Len returns the number of recorded ops.
+func (t *Tape) Len() int { return len(t.entries) }
+
+// ErrNoPath says that the loss doesn't depend on anything that wants a
+// gradient.
+var ErrNoPath = errors.New("grad: the value depends on nothing that wants a gradient")
+
+// Backward adds d loss / d leaf to every leaf and weight that wants it. The
+// loss must be a single number.
+func (t *Tape) Backward(loss op.Val) error {
+	if n := t.c.Shape(loss).Len(); n != 1 {
+		return fmt.Errorf("grad: backward from a value of %d numbers needs its gradient: use BackwardFrom", n)
+	}
+	return t.BackwardFrom(Seed{loss, []float32{1}})
+}
+
+// Seed is the gradient with respect to a value, row-major, that a backward
+// pass starts from.
+type Seed struct {
+	Val  op.Val
+	Grad []float32
+}
+
+// BackwardFrom continues a backward pass that came from outside: from the
+// streams that cross a boundary, say. The spans of a network can so be walked
+// one at a time, each on a tape of its own.
+func (t *Tape) BackwardFrom(seeds ...Seed) error {
+	if err := t.c.Err(); err != nil {
+		return err
+	}
+	reached := false
+	for _, s := range seeds {
+		into := t.Into(s.Val)
+		if into == nil {
+			continue
+		}
+		if len(into) != len(s.Grad) {
+			return fmt.Errorf("grad: gradient of %d numbers for a value of %d", len(s.Grad), len(into))
+		}
+		reached = true
+		for i, d := range s.Grad {
+			into[i] += d
+		}
+	}
+	if !reached {
+		return ErrNoPath
+	}
+	t.c.Record(nil) // what backward computes isn't recorded itself
+	defer t.c.Record(t)
+	for i := len(t.entries) - 1; i >= 0; i-- {
+		e := &t.entries[i]
+		if t.Of(e.Out) != nil {
+			e.Op.Backward(t.c, e, t)
+		}
+	}
+	t.entries = t.entries[:0] // walked: a second walk would count twice
+	return t.c.Err()
+}
+
+// Of returns the gradient with respect to v as far as the walk has come, or
+// nil if none has reached it.
+func (t *Tape) Of(v op.Val) []float32 {
+	if i := v.Index(); i >= 0 && i < len(t.grads) && t.grads[i].Valid() {
+		return t.c.Data(t.grads[i])
+	}
+	return nil
+}
+
+// Into returns the buffer that collects the gradient with respect to v, or
+// nil if v wants none.
+func (t *Tape) Into(v op.Val) []float32 {
+	if !t.c.Wants(v) {
+		return nil
+	}
+	i := v.Index()
+	for len(t.grads) <= i {
+		t.grads = append(t.grads, op.Val{})
+	}
+	if !t.grads[i].Valid() {
+		g := t.c.Out(t.c.Shape(v))
+		clear(t.c.Data(g))
+		t.grads[i] = g
+	}
+	return t.c.Data(t.grads[i])
+}
+
+// End stops recording and gives back every value that was made since Start.
+func (t *Tape) End() {
+	t.c.Record(nil)
+	t.c.Close(t.scope)
+	t.entries, t.grads = nil, nil
+}

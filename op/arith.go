@@ -1,0 +1,135 @@
+package op
+
+import "github.com/micaml/mica/internal/kernel/act"
+
+// Add returns x + y, element by element; shapes must be equal.
+func Add(c *Ctx, x, y Val) Val {
+	z, ok := c.like("add", x, y)
+	if !ok {
+		return Val{}
+	}
+	act.Add(c.Data(z), c.Data(x), c.Data(y))
+	return c.record(Entry{Op: addOp{}, Out: z, In: [3]Val{x, y}})
+}
+
+type addOp struct{}
+
+func (addOp) Name() string { return "add" }
+
+func (addOp) Backward(_ *Ctx, e *Entry, g Grads) {
+	dz := g.Of(e.Out)
+	for _, v := range e.In[:2] {
+		if d := g.Into(v); d != nil {
+			act.Add(d, d, dz)
+		}
+	}
+}
+
+func (addOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 3) }
+
+// Mul returns x * y, element by element; shapes must be equal.
+func Mul(c *Ctx, x, y Val) Val {
+	z, ok := c.like("mul", x, y)
+	if !ok {
+		return Val{}
+	}
+	act.Mul(c.Data(z), c.Data(x), c.Data(y))
+	return c.record(Entry{Op: mulOp{}, Out: z, In: [3]Val{x, y}})
+}
+
+type mulOp struct{}
+
+func (mulOp) Name() string { return "mul" }
+
+func (mulOp) Backward(c *Ctx, e *Entry, g Grads) {
+	dz, x, y := g.Of(e.Out), c.Data(e.In[0]), c.Data(e.In[1])
+	if d := g.Into(e.In[0]); d != nil {
+		for i, v := range dz {
+			d[i] += float32(v * y[i])
+		}
+	}
+	if d := g.Into(e.In[1]); d != nil {
+		for i, v := range dz {
+			d[i] += float32(v * x[i])
+		}
+	}
+}
+
+func (mulOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 3) }
+
+// Scale returns f * x.
+func Scale(c *Ctx, x Val, f float32) Val {
+	y := c.Out(c.Shape(x))
+	yd := c.Data(y)
+	for i, v := range c.Data(x) {
+		yd[i] = f * v
+	}
+	return c.record(Entry{Op: scaleOp{}, Out: y, In: [3]Val{x}, Attr: Attr{F: f}})
+}
+
+type scaleOp struct{}
+
+func (scaleOp) Name() string { return "scale" }
+
+func (scaleOp) Backward(_ *Ctx, e *Entry, g Grads) {
+	d := g.Into(e.In[0])
+	for i, v := range g.Of(e.Out) {
+		d[i] += float32(e.Attr.F * v)
+	}
+}
+
+func (scaleOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 2) }
+
+// like makes a tensor of the shape that x and y share.
+func (c *Ctx) like(op string, x, y Val) (Val, bool) {
+	s, t := c.Shape(x), c.Shape(y)
+	if c.err != nil {
+		return Val{}, false
+	}
+	if s != t {
+		c.failf(op, "shapes %v and %v differ", s, t)
+		return Val{}, false
+	}
+	return c.Out(s), true
+}
+
+func elementwise(c *Ctx, e *Entry, flops, tensors int64) Cost {
+	n := int64(c.Shape(e.Out).Len())
+	return Cost{Flops: flops * n, Bytes: 4 * tensors * n}
+}
+
+// Bias adds a row to each row: y = x + b. x [T, D], b [1, D] float32.
+func Bias(c *Ctx, x Val, b *Weight) Val {
+	s := c.Shape(x)
+	row, ok := b.F32()
+	if !ok || len(row) != s.Width() {
+		return c.failf("bias", "%s is %v %d x %d for width %d", b.Name, b.DType, b.Rows, b.Cols, s.Width())
+	}
+	y := c.Out(s)
+	if c.err != nil {
+		return Val{}
+	}
+	xd, yd, w := c.Data(x), c.Data(y), s.Width()
+	for i := range s.Rows() {
+		act.Add(yd[i*w:(i+1)*w], xd[i*w:(i+1)*w], row)
+	}
+	return c.record(Entry{Op: biasOp{}, Out: y, In: [3]Val{x}, W: b})
+}
+
+type biasOp struct{}
+
+func (biasOp) Name() string { return "bias" }
+
+func (biasOp) Backward(_ *Ctx, e *Entry, g Grads) {
+	dy, w := g.Of(e.Out), e.W.Cols
+	if dx := g.Into(e.In[0]); dx != nil {
+		act.Add(dx, dx, dy)
+	}
+	if e.W.Grad != nil {
+		for lo := 0; lo < len(dy); lo += w {
+			act.Add(e.W.Grad, e.W.Grad, dy[lo:lo+w])
+		}
+	}
+}
+
+func (biasOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 2) }

@@ -1,0 +1,309 @@
+package op
+
+import (
+	"math"
+
+	"github.com/micaml/mica/internal/kernel/attn"
+	"github.com/micaml/mica/tensor"
+)
+
+// Heads is the geometry of attention: Query heads in groups that share KV
+// heads, all of dimension Dim.
+type Heads struct{ Query, KV, Dim int }
+
+// AttentionSpec says who attends to what in a call of [Attention].
+type AttentionSpec struct {
+	Heads Heads
+	// Causal: the last query of a run sees every entry, the one before it all
+	// but the newest, and so on. Otherwise each query sees every entry.
+	Causal bool
+	Runs   []Run
+}
+
+// Run is the rows of one sequence. Runs take the rows of q one after another.
+type Run struct {
+	Queries int // rows of q
+	Keys    int // rows of k and v, from row KeyFrom on
+	KeyFrom int
+	// Cache is what the sequence remembers: the keys are appended to it, at
+	// positions Pos (nil: counted on), before the queries look. nil: nothing
+	// is remembered.
+	Cache *Cache
+	Pos   []int32
+
+	temp bool  // Cache is the context's own, for this call
+	lens []int // of each head when the call was recorded
+}
+
+// Attention is softmax(q kᵀ / sqrt(Dh)) v for each head, with online softmax
+// over blocks of 64 entries, so no T x T matrix exists. q [T, H*Dh], k, v
+// [Tk, G*Dh] -> [T, H*Dh]. Query head h looks at KV head h / (H/G).
+//
+// spec must not change while a tape holds the call. Gradients flow to q and
+// to the keys and values of this call; older entries of a cache are
+// constants, and in a float16 cache the rounding is passed straight through.
+func Attention(c *Ctx, q, k, v Val, spec *AttentionSpec) Val {
+	h := spec.Heads
+	s, sk := c.Shape(q), c.Shape(k)
+	if c.err != nil {
+		return Val{}
+	}
+	if h.KV < 1 || h.Dim < 1 || h.Query%h.KV != 0 || s.Width() != h.Query*h.Dim || sk.Width() != h.KV*h.Dim || sk != c.Shape(v) {
+		return c.failf("attention", "queries %v, keys %v, values %v for %+v", s, sk, c.Shape(v), h)
+	}
+	rows := 0
+	for _, r := range spec.Runs {
+		rows += r.Queries
+		if r.Keys < 0 || r.KeyFrom < 0 || r.KeyFrom+r.Keys > sk.Rows() || spec.Causal && r.Queries > r.Keys+cacheLen(r.Cache) {
+			return c.failf("attention", "%d queries and keys [%d, +%d) of %d", r.Queries, r.KeyFrom, r.Keys, sk.Rows())
+		}
+		if r.Cache != nil && !r.Cache.fits(h) {
+			return c.failf("attention", "a cache of %d heads of %d for %+v", r.Cache.Heads(), r.Cache.Dim(), h)
+		}
+	}
+	if rows != s.Rows() {
+		return c.failf("attention", "runs of %d rows for queries %v", rows, s)
+	}
+	out := c.Out(s)
+	stats := c.Out(MakeShape(2, s.Rows()*h.Query)) // maximum and sum of each row and head
+	a := &c.kernels.attn
+	a.append(c, c.Data(k), c.Data(v), spec)
+	a.begin(c, spec, c.Data(q), c.Data(out), c.Data(stats))
+	c.pool.For(len(a.units), 1, a)
+	a.columnSums()
+	y := c.record(Entry{Op: attentionOp{}, Out: out, In: [3]Val{q, k, v}, Attr: Attr{Spec: spec, Aux: stats}})
+	a.release()
+	for i := range spec.Runs {
+		r := &spec.Runs[i]
+		if r.temp {
+			r.Cache, r.temp = nil, false
+		} else if c.rec != nil {
+			// The cache may grow before the backward pass.
+			r.lens = make([]int, r.Cache.Heads())
+			for h := range r.lens {
+				r.lens[h] = r.Cache.Len(h)
+			}
+		}
+	}
+	return y
+}
+
+// len returns how many entries of a head the run looks at.
+func (r *Run) len(head int) int {
+	if r.lens != nil {
+		return r.lens[head]
+	}
+	return r.Cache.Len(head)
+}
+
+// release lets go of the caller's memory.
+func (a *attention) release() {
+	clear(a.units)
+	a.spec, a.q, a.out, a.m, a.l = nil, nil, nil, nil, nil
+}
+
+func cacheLen(m *Cache) int {
+	if m == nil {
+		return 0
+	}
+	return m.Len(0)
+}
+
+// attention is the loop over units of work, and the memory that it keeps
+// from call to call.
+type attention struct {
+	spec   *AttentionSpec
+	q, out []float32
+	m, l   []float32
+	rows   int // T
+	units  []unit
+	bounds []int // of all units' rows: how many entries each sees
+	work   []attn.Scratch
+	temp   []*Cache // for runs that remember nothing
+	used   int
+}
+
+// unit is some positions of a run with one cache head: the queries that share
+// the same keys.
+type unit struct {
+	cache  *Cache
+	head   int
+	group  int
+	first  int // row of q
+	stat   int // into m and l
+	bounds int // into bounds
+	n      int // positions
+}
+
+// tilePositions is how many positions a unit has at most: enough to use each
+// block of keys well, few enough to share a prompt between cores.
+const tilePositions = 32
+
+// append puts the keys and values of each run into its cache.
+func (a *attention) append(c *Ctx, k, v []float32, spec *AttentionSpec) {
+	a.used = 0
+	w := spec.Heads.KV * spec.Heads.Dim
+	for i := range spec.Runs {
+		r := &spec.Runs[i]
+		if r.Cache == nil {
+			r.Cache, r.temp = a.temporary(c, spec.Heads), c.rec == nil
+		}
+		lo, hi := r.KeyFrom*w, (r.KeyFrom+r.Keys)*w
+		r.Cache.Append(spec.Heads, k[lo:hi], v[lo:hi], r.Pos)
+	}
+}
+
+// temporary returns an empty cache: one of the context's own, or a new one if
+// a tape will read it.
+func (a *attention) temporary(c *Ctx, h Heads) *Cache {
+	if c.rec != nil {
+		return NewCache(h.KV, h.Dim, tensor.F32)
+	}
+	if a.used == len(a.temp) {
+		a.temp = append(a.temp, nil)
+	}
+	m := &a.temp[a.used]
+	a.used++
+	if *m == nil || (*m).Heads() != h.KV || (*m).Dim() != h.Dim {
+		*m = NewCache(h.KV, h.Dim, tensor.F32)
+	}
+	(*m).clear()
+	return *m
+}
+
+// begin cuts the call into units.
+func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) {
+	h := spec.Heads
+	a.spec, a.q, a.out = spec, q, out
+	a.m, a.l = stats[:len(stats)/2], stats[len(stats)/2:]
+	a.rows = len(q) / (h.Query * h.Dim)
+	a.units, a.bounds = a.units[:0], a.bounds[:0]
+	for len(a.work) < c.pool.Workers() {
+		a.work = append(a.work, attn.Scratch{})
+	}
+	first, stat := 0, 0
+	for i := range spec.Runs {
+		r := &spec.Runs[i]
+		group := h.Query / r.Cache.Heads()
+		for head := range r.Cache.Heads() {
+			n := r.len(head)
+			for at := 0; at < r.Queries; at += tilePositions {
+				u := unit{cache: r.Cache, head: head, group: group, first: first + at, n: min(tilePositions, r.Queries-at),
+					stat: stat, bounds: len(a.bounds)}
+				for p := range u.n {
+					sees := n
+					if spec.Causal {
+						sees = n - (r.Queries - 1 - at - p)
+					}
+					for range group {
+						a.bounds = append(a.bounds, sees)
+					}
+				}
+				stat += u.n * group
+				a.units = append(a.units, u)
+			}
+		}
+		first += r.Queries
+	}
+}
+
+// stack describes a unit's rows to the kernels.
+func (a *attention) stack(u *unit) attn.Rows {
+	h := a.spec.Heads
+	at := u.first*h.Query*h.Dim + u.head*u.group*h.Dim
+	n := u.n * u.group
+	return attn.Rows{Heads: u.group, PosStride: h.Query * h.Dim, HeadStride: h.Dim, Q: a.q[at:], Out: a.out[at:],
+		Scale: float32(1 / math.Sqrt(float64(h.Dim))), N: a.bounds[u.bounds : u.bounds+n], M: a.m[u.stat : u.stat+n], L: a.l[u.stat : u.stat+n]}
+}
+
+// Do runs units [lo, hi).
+func (a *attention) Do(worker, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		u := &a.units[i]
+		rows := a.stack(u)
+		a.work[worker].Forward(&u.cache.heads[u.head].kv, &rows)
+	}
+}
+
+// columnSums adds what each entry received to the caches that keep count,
+// rows in order and therefore on one thread for each cache.
+func (a *attention) columnSums() {
+	for i := range a.units {
+		u := &a.units[i]
+		if u.cache.sums == nil {
+			continue
+		}
+		rows := a.stack(u)
+		n := len(rows.N)
+		for g := range u.group { // one query head at a time
+			one := rows
+			one.Heads, one.Q, one.Out = 1, rows.Q[g*rows.HeadStride:], nil
+			one.N, one.M, one.L = nil, nil, nil
+			for r := g; r < n; r += u.group {
+				one.N = append(one.N, rows.N[r])
+				one.M = append(one.M, rows.M[r])
+				one.L = append(one.L, rows.L[r])
+			}
+			a.work[0].ColumnSums(&u.cache.heads[u.head].kv, &one, u.cache.sums[u.head*u.group+g])
+		}
+	}
+}
+
+// Pattern returns the attention probabilities of queries that look at what a
+// cache holds, the last of them at all of it and each one before at one entry
+// less: [H, rows, n], where n is the most entries of a head and heads with
+// fewer have zeros at the end. q [rows, H*Dh].
+func Pattern(c *Ctx, q Val, m *Cache, h Heads) Val {
+	s := c.Shape(q)
+	if c.err != nil {
+		return Val{}
+	}
+	if s.Width() != h.Query*h.Dim || !m.fits(h) || s.Rows() > m.shortest() {
+		return c.failf("pattern", "queries %v on a cache of %d heads of %d with %d entries", s, m.Heads(), m.Dim(), m.shortest())
+	}
+	n := m.Longest()
+	out := c.Out(MakeShape(h.Query, s.Rows(), n))
+	scope := c.Open()
+	spec := &AttentionSpec{Heads: h, Causal: true, Runs: []Run{{Queries: s.Rows(), Cache: m}}}
+	stats := c.Out(MakeShape(2, s.Rows()*h.Query))
+	a := &c.kernels.attn
+	// The statistics come from a forward pass, whose outputs nobody wants.
+	a.begin(c, spec, c.Data(q), c.Data(c.Out(s)), c.Data(stats))
+	c.pool.For(len(a.units), 1, a)
+	od, flat := c.Data(out), []float32(nil)
+	for i := range a.units {
+		u := &a.units[i]
+		rows := a.stack(u)
+		flat = append(flat[:0], make([]float32, len(rows.N)*n)...)
+		a.work[0].Probs(&m.heads[u.head].kv, &rows, flat, n)
+		for r := range rows.N {
+			head, at := u.head*u.group+r%u.group, u.first+r/u.group
+			copy(od[(head*s.Rows()+at)*n:][:n], flat[r*n:])
+		}
+	}
+	a.release()
+	c.Close(scope)
+	return out
+}
+
+type attentionOp struct{}
+
+func (attentionOp) Name() string { return "attention" }
+
+func (attentionOp) Cost(c *Ctx, e *Entry) Cost {
+	spec := e.Attr.Spec.(*AttentionSpec)
+	h, cost := spec.Heads, Cost{Bytes: 8 * int64(c.Shape(e.Out).Len())}
+	for _, r := range spec.Runs {
+		n, q := int64(r.Keys), int64(r.Queries)
+		if r.Cache != nil {
+			n = int64(r.Cache.Longest())
+			cost.Bytes += r.Cache.Bytes()
+		}
+		seen := q * n
+		if spec.Causal {
+			seen -= q * (q - 1) / 2
+		}
+		cost.Flops += 4 * seen * int64(h.Query*h.Dim)
+	}
+	return cost
+}

@@ -1,0 +1,97 @@
+package op
+
+import "github.com/micaml/mica/tensor"
+
+// Op is a kind of operation. Ops are static values, one for each kind; what
+// a call needs besides its inputs is in the [Entry].
+type Op interface {
+	Name() string
+	// Backward adds the gradients with respect to e's inputs, and to its
+	// weight, given the gradient with respect to e's output.
+	Backward(c *Ctx, e *Entry, g Grads)
+	// Cost returns the arithmetic and the memory traffic of the call.
+	Cost(c *Ctx, e *Entry) Cost
+}
+
+// Entry is one call of an op.
+type Entry struct {
+	Op   Op
+	Out  Val
+	In   [3]Val
+	W    *Weight
+	Attr Attr
+}
+
+// Attr holds what a call of an op needs besides values; each op says which
+// fields it uses.
+type Attr struct {
+	F    float32
+	N    int
+	IDs  []int32
+	Aux  Val // what forward saved for backward
+	Spec any // a pointer to an op's own settings
+}
+
+// Cost is what a call costs at least: multiplications and additions, and
+// bytes that must cross the memory bus if nothing is cached.
+type Cost struct{ Flops, Bytes int64 }
+
+// Grads is the backward pass as an op sees it.
+type Grads interface {
+	// Of returns the gradient of an output.
+	Of(v Val) []float32
+	// Into returns the buffer to add an input's gradient to, or nil if nobody
+	// wants it.
+	Into(v Val) []float32
+}
+
+// Recorder keeps entries for the backward pass: grad.Tape.
+type Recorder interface{ Add(e Entry) }
+
+// Tracer sees each call when it has ended, for profiles.
+type Tracer interface{ Trace(c *Ctx, e Entry) }
+
+// Trace makes t see each call from now on; nil ends it.
+func (c *Ctx) Trace(t Tracer) { c.tracer = t }
+
+// record ends an op: without a tape and a tracer it costs nothing.
+func (c *Ctx) record(e Entry) Val {
+	if c.err != nil {
+		return Val{}
+	}
+	if c.tracer != nil {
+		c.tracer.Trace(c, e)
+	}
+	if c.rec == nil {
+		return e.Out
+	}
+	needs := e.W != nil && e.W.Grad != nil
+	for _, v := range e.In {
+		needs = needs || c.Wants(v)
+	}
+	if needs {
+		c.Want(e.Out)
+		c.rec.Add(e)
+	}
+	return e.Out
+}
+
+// Weight is a matrix that belongs to a network: [out, in] for a linear map,
+// [V, D] for an embedding, [1, D] for a gain.
+type Weight struct {
+	Name string
+	*tensor.Storage
+	// Grad accumulates the gradient, [out, in] float32, if it is not nil; a
+	// nil Grad means frozen. Only float32 weights can be trained.
+	Grad []float32
+}
+
+// NewWeight wraps a storage.
+func NewWeight(name string, s *tensor.Storage) *Weight { return &Weight{Name: name, Storage: s} }
+
+// Train asks for w's gradient.
+func (w *Weight) Train() {
+	if w.Grad == nil {
+		w.Grad = make([]float32, w.Rows*w.Cols)
+	}
+}

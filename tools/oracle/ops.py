@@ -1,0 +1,249 @@
+"""Make op/testdata/*.json: what PyTorch says each op and its gradient are.
+
+Usage: python tools/oracle/ops.py [FOLDER]      (default: op/testdata)
+
+Every number that goes in is float32 (or float16, bfloat16, a GGUF block) exactly as stored, every number that
+comes out is float64, computed in float64. Beside each result stands the error that PyTorch itself makes in
+float32, largest over the elements: the yardstick for `exact` mode. See README.md for the format.
+"""
+
+import json
+import math
+import pathlib
+import sys
+
+import gguf
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from encode import put_f32, put_f64, put_i32, put_raw, versions
+
+torch.set_num_threads(1)
+torch.use_deterministic_algorithms(True)
+
+
+class Random:
+    """Float32 test data; the seed is the file's name, so that one file does not depend on another."""
+
+    def __init__(self, name):
+        self.g = np.random.Generator(np.random.PCG64(list(name.encode())))
+
+    def normal(self, *shape, scale=1.0):
+        return (self.g.standard_normal(shape) * scale).astype(np.float32)
+
+    def ids(self, n, top):
+        return self.g.integers(0, top, size=n).astype(np.int32)
+
+
+def max_error(a, b):
+    return float((a.double() - b).abs().max()) if b.numel() else 0.0
+
+
+def case(name, forward, floats, dy, wrt, attrs=None, extra=None, outputs_only=()):
+    """Run forward(dtype, tensors) -> {"y": ..., more} in float64 and float32, and differentiate y against wrt.
+
+    floats: float32 arrays by name; extra: already encoded inputs; outputs_only: outputs without a gradient.
+    """
+    results = {}
+    for dtype in (torch.float64, torch.float32):
+        t = {k: torch.from_numpy(v).to(dtype).requires_grad_(k in wrt) for k, v in floats.items()}
+        out = forward(dtype, t)
+        grads = dict(zip(wrt, torch.autograd.grad(out["y"], [t[k] for k in wrt], torch.from_numpy(dy).to(dtype))))
+        results[dtype] = (out, grads)
+    out, grads = results[torch.float64]
+    out32, grads32 = results[torch.float32]
+    inputs = {k: put_f32(v) for k, v in floats.items()}
+    inputs.update(extra or {})
+    inputs["dy"] = put_f32(dy)
+    return {
+        "name": name,
+        "attrs": attrs or {},
+        "inputs": inputs,
+        "outputs": {k: put_f64(v.detach()) for k, v in out.items()},
+        "grads": {"d" + k: put_f64(v) for k, v in grads.items()},
+        "torch_f32_max_error": {**{k: max_error(out32[k].detach(), v.detach()) for k, v in out.items()},
+                                **{"d" + k: max_error(grads32[k], v) for k, v in grads.items()}},
+    }
+
+
+def linear():
+    r = Random("linear")
+    cases = []
+    for t, n, k, bias in [(1, 1, 1, False), (3, 17, 65, False), (17, 3, 1, True), (65, 5, 3, True), (2, 9, 130, True), (7, 65, 5, False)]:
+        floats = {"x": r.normal(t, k), "w": r.normal(n, k, scale=1 / math.sqrt(k))}
+        if bias:
+            floats["b"] = r.normal(n)
+        cases.append(case(f"t{t}_n{n}_k{k}" + ("_bias" if bias else ""),
+                          lambda _, v: {"y": F.linear(v["x"], v["w"], v.get("b"))},
+                          floats, r.normal(t, n), list(floats)))
+    return cases
+
+
+def linear_stored():
+    """Weights as they lie in a file. Only x has a gradient: a stored weight is frozen."""
+    r = Random("linear_stored")
+    types = gguf.GGMLQuantizationType
+    cases = []
+    for kind in (types.F16, types.BF16, types.Q8_0, types.Q4_0, types.Q4_1):
+        odd = kind in (types.F16, types.BF16)
+        for t, n, k in [(1, 1, 1), (3, 5, 65), (17, 3, 33)] if odd else [(1, 1, 32), (3, 17, 64), (9, 5, 96), (2, 3, 288)]:
+            w = r.normal(n, k, scale=1 / math.sqrt(k))
+            # Block types have edge cases of their own: a block of zeros (scale 0) and a constant block.
+            if not odd and n > 2:
+                w[1, :32] = 0
+                w[2, :32] = 0.25
+            if kind == types.F16:
+                raw = w.astype("<f2")
+                deq = raw.astype(np.float32)
+            else:
+                raw = gguf.quants.quantize(w, kind)
+                deq = gguf.quants.dequantize(raw, kind).reshape(n, k)
+            wd = torch.from_numpy(np.array(deq, dtype=np.float32))
+            cases.append(case(f"{kind.name.lower()}_t{t}_n{n}_k{k}",
+                              lambda dtype, v, wd=wd: {"y": F.linear(v["x"], wd.to(dtype))},
+                              {"x": r.normal(t, k)}, r.normal(t, n), ["x"],
+                              extra={"w": put_raw((n, k), kind.name, np.ascontiguousarray(raw).view(np.uint8))}))
+    return cases
+
+
+def embedding():
+    r = Random("embedding")
+    cases = []
+    for t, v, d in [(1, 1, 1), (17, 5, 3), (3, 65, 17), (65, 17, 4)]:
+        ids = r.ids(t, v)
+        cases.append(case(f"t{t}_v{v}_d{d}", lambda _, x, ids=ids: {"y": F.embedding(torch.from_numpy(ids).long(), x["w"])},
+                          {"w": r.normal(v, d)}, r.normal(t, d), ["w"], extra={"ids": put_i32(ids)}))
+    return cases
+
+
+def rmsnorm():
+    r = Random("rmsnorm")
+    cases = []
+    for t, d, scale in [(1, 1, 1), (3, 17, 1), (5, 65, 1), (65, 3, 1), (1, 576, 30), (3, 33, 1e-3)]:
+        x = r.normal(t, d, scale=scale)
+        if scale < 1:
+            x[1] = 0  # only eps keeps this row finite
+        cases.append(case(f"t{t}_d{d}_scale{scale:g}", lambda _, v, d=d: {"y": F.rms_norm(v["x"], (d,), v["weight"], 1e-5)},
+                          {"x": x, "weight": 1 + r.normal(d, scale=0.3)}, r.normal(t, d), ["x", "weight"], attrs={"eps": 1e-5}))
+    return cases
+
+
+def rope():
+    """layout norm: pairs (2i, 2i+1), as in Llama GGUF files; neox: (i, i+rotary/2), as in Hugging Face Llama."""
+    r = Random("rope")
+
+    def rotate(x, pos, layout, base, rotary):
+        # The float32 run forms its angles in float32, as transformers and llama.cpp do; far positions show it.
+        freq = base ** (-torch.arange(0, rotary, 2, dtype=x.dtype) / rotary)
+        angle = torch.from_numpy(pos).to(x.dtype)[:, None, None] * freq
+        c, s = angle.cos(), angle.sin()
+        turned, rest = x[..., :rotary], x[..., rotary:]
+        if layout == "norm":
+            a, b = turned[..., 0::2], turned[..., 1::2]
+            turned = torch.stack([a * c - b * s, a * s + b * c], -1).flatten(-2)
+        else:
+            a, b = turned.chunk(2, -1)
+            turned = torch.cat([a * c - b * s, a * s + b * c], -1)
+        return torch.cat([turned, rest], -1)
+
+    cases = []
+    for layout in ("norm", "neox"):
+        for pos, h, dh, rotary, base in [([0], 1, 2, 2, 1e4), ([5, 0, 17], 3, 8, 8, 1e4), ([0, 1, 4095, 8191, 2], 2, 64, 64, 1e5),
+                                         ([7, 100, 65], 1, 17, 6, 1e5), (list(range(17)), 2, 6, 4, 1e4)]:
+            pos = np.array(pos, dtype=np.int32)
+            x = r.normal(len(pos), h, dh)
+            cases.append(case(f"{layout}_t{len(pos)}_h{h}_dh{dh}_rotary{rotary}_base{base:g}",
+                              lambda _, v, p=pos, l=layout, b=base, m=rotary: {"y": rotate(v["x"], p, l, b, m)},
+                              {"x": x}, r.normal(*x.shape), ["x"], extra={"positions": put_i32(pos)},
+                              attrs={"layout": layout, "base": base, "rotary": rotary, "heads": h, "head_dim": dh}))
+    return cases
+
+
+def attention():
+    """Grouped causal attention. q [Tq,H,Dh] are the last Tq of the Tk rows; k, v [Tk,G,Dh]; head h reads group h*G/H.
+
+    column_sums [H,Tk]: each key's probability summed over the queries; last_rows [H,n,Tk]: the probabilities of the last n.
+    """
+    r = Random("attention")
+    cases = []
+    for tq, tk, h, g, dh in [(1, 1, 1, 1, 1), (1, 17, 3, 1, 8), (3, 3, 4, 2, 5), (17, 17, 6, 2, 4), (70, 70, 2, 1, 3), (3, 70, 2, 2, 4),
+                             (5, 130, 3, 1, 2), (3, 5, 3, 1, 64)]:
+        n = min(tq, 3)
+        floats = {"q": r.normal(tq, h, dh, scale=1.5), "k": r.normal(tk, g, dh, scale=1.5), "v": r.normal(tk, g, dh)}
+        mask = torch.arange(tk)[None, :] <= torch.arange(tq)[:, None] + (tk - tq)
+
+        def forward(_, t, mask=mask, n=n, h=h, g=g, dh=dh):
+            q = t["q"].transpose(0, 1)
+            k = t["k"].transpose(0, 1).repeat_interleave(h // g, 0)
+            v = t["v"].transpose(0, 1).repeat_interleave(h // g, 0)
+            p = (q @ k.transpose(1, 2) / math.sqrt(dh)).masked_fill(~mask, -math.inf).softmax(-1)
+            y = (p @ v).transpose(0, 1)
+            fused = F.scaled_dot_product_attention(q[None], k[None], v[None], attn_mask=mask)[0].transpose(0, 1)
+            torch.testing.assert_close(y, fused)  # the same as PyTorch's own attention
+            return {"y": y, "column_sums": p.sum(1), "last_rows": p[:, -n:]}
+
+        cases.append(case(f"tq{tq}_tk{tk}_h{h}_g{g}_dh{dh}", forward, floats, r.normal(tq, h, dh), ["q", "k", "v"],
+                          attrs={"heads": h, "kv_heads": g, "head_dim": dh, "offset": tk - tq, "last_rows": n}))
+    return cases
+
+
+def softmax():
+    r = Random("softmax")
+    cases = []
+    for t, n, scale in [(1, 1, 1), (3, 17, 1), (17, 3, 30), (2, 65, 200), (65, 5, 1)]:
+        cases.append(case(f"t{t}_n{n}_scale{scale}", lambda _, v: {"y": v["x"].softmax(-1)},
+                          {"x": r.normal(t, n, scale=scale)}, r.normal(t, n), ["x"]))
+    return cases
+
+
+def pointwise(name, names, f):
+    r = Random(name)
+    cases = []
+    for t, n, scale in [(1, 1, 1), (3, 17, 3), (17, 3, 1), (2, 65, 40)]:
+        cases.append(case(f"t{t}_n{n}_scale{scale}", lambda _, v: {"y": f(*(v[k] for k in names))},
+                          {k: r.normal(t, n, scale=scale) for k in names}, r.normal(t, n), names))
+    return cases
+
+
+def cross_entropy():
+    """Mean over the rows whose target is not -100; y is one number, dy its upstream gradient."""
+    r = Random("cross_entropy")
+    cases = []
+    for t, v, scale, ignored, dy in [(1, 1, 1, [], 1), (3, 17, 3, [1], 1), (17, 65, 10, [0, 5, 16], 0.25), (65, 3, 1, [], -2),
+                                     (3, 130, 60, [0, 2], 1)]:
+        target = r.ids(t, v)
+        target[ignored] = -100
+        cases.append(case(f"t{t}_v{v}_scale{scale}_ignored{len(ignored)}",
+                          lambda _, x, y=target: {"y": F.cross_entropy(x["logits"], torch.from_numpy(y).long(), ignore_index=-100)},
+                          {"logits": r.normal(t, v, scale=scale)}, np.array(dy, dtype=np.float32), ["logits"],
+                          extra={"targets": put_i32(target)}, attrs={"ignore": -100}))
+    return cases
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "op/testdata")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {
+        "linear": linear, "linear_stored": linear_stored, "embedding": embedding, "rmsnorm": rmsnorm, "rope": rope,
+        "attention": attention, "softmax": softmax, "cross_entropy": cross_entropy,
+        "silu": lambda: pointwise("silu", ["x"], F.silu),
+        "swiglu": lambda: pointwise("swiglu", ["gate", "up"], lambda gate, up: F.silu(gate) * up),
+        "mul": lambda: pointwise("mul", ["a", "b"], torch.mul),
+        "add": lambda: pointwise("add", ["a", "b"], torch.add),
+    }
+    total = 0
+    for name, make in files.items():
+        cases = make()
+        head = json.dumps({"op": name, "made_by": "tools/oracle/ops.py", "versions": versions("torch", "gguf", "numpy")})
+        body = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)  # one case a line: a change shows in a diff
+        text = f'{head[:-1]}, "cases": [\n{body}\n]}}\n'
+        json.loads(text)
+        (folder / f"{name}.json").write_text(text)
+        total += len(text)
+        print(f"{name:14s} {len(cases):3d} cases {len(text):7d} bytes")
+    print(f"total {total} bytes")
+
+
+if __name__ == "__main__":
+    main()
