@@ -1,0 +1,80 @@
+package pass_test
+
+import (
+	"testing"
+
+	"github.com/micaml/mica/grad"
+	"github.com/micaml/mica/model/lm"
+	"github.com/micaml/mica/op"
+	"github.com/micaml/mica/pass"
+	"github.com/micaml/mica/pass/passtest"
+	"github.com/micaml/mica/tensor"
+)
+
+// gradients trains on three tokens; meanwhile does something between the loss
+// and the backward pass.
+func gradients(t *testing.T, n *lm.Llama, e *pass.Engine, meanwhile func(c *op.Ctx, p *pass.Pass, s *pass.Seq)) []float32 {
+	t.Helper()
+	for _, w := range n.Weights() {
+		w.Train()
+		clear(w.Grad)
+	}
+	c := e.NewCtx()
+	tape := grad.Start(c)
+	defer tape.End()
+	s := pass.NewSeq(1, 2, 3)
+	p, err := e.BeginTaped(c, s)
+	must(t, err)
+	must(t, p.Run(bg, 0, 3))
+	v, err := p.HeadVal("logits", 0, 1, 2)
+	must(t, err)
+	loss := op.CrossEntropy(c, v, []int32{4, 5, 6})
+	meanwhile(c, p, s)
+	must(t, tape.Backward(loss))
+	var g []float32
+	for _, w := range n.Weights() {
+		g = append(g, w.Grad...)
+	}
+	return g
+}
+
+func TestGradientsDontMindWhatRunsBeforeBackward(t *testing.T) {
+	n := decoder(t, tensor.F32)
+	e := engine(t, n, pass.Options{})
+	want := gradients(t, n, e, func(*op.Ctx, *pass.Pass, *pass.Seq) {})
+	some := 0
+	for _, g := range want {
+		if g != 0 {
+			some++
+		}
+	}
+	if some < len(want)/2 {
+		t.Fatalf("only %d of %d gradients aren't zero", some, len(want))
+	}
+	for what, meanwhile := range map[string]func(c *op.Ctx, p *pass.Pass, s *pass.Seq){
+		"the pass's end": func(_ *op.Ctx, p *pass.Pass, _ *pass.Seq) { p.End(); p.End() },
+		"other passes": func(_ *op.Ctx, p *pass.Pass, _ *pass.Seq) {
+			p.End()
+			for i := range 4 {
+				through(t, e, pass.NewSeq(tokens(uint64(i), 30, 50)...))
+			}
+		},
+		"another head": func(_ *op.Ctx, p *pass.Pass, _ *pass.Seq) {
+			_, err := p.Logits(2, 1, 0)
+			must(t, err)
+		},
+		"the next chunk on the tape": func(c *op.Ctx, p *pass.Pass, s *pass.Seq) {
+			s.Append(tokens(1, 70, 50)...) // beyond the block of 64 that the first chunk began
+			q, err := e.BeginTaped(c, s)
+			must(t, err)
+			must(t, q.Run(bg, 0, 3))
+			q.End()
+		},
+		"the next chunk without a tape": func(_ *op.Ctx, _ *pass.Pass, s *pass.Seq) {
+			s.Append(7, 8)
+			through(t, e, s)
+		},
+	} {
+		passtest.Same(t, "gradients after "+what, gradients(t, n, e, meanwhile), want)
+	}
+}
