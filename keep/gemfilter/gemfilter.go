@@ -1,0 +1,123 @@
+// Package gemfilter keeps the tokens of a long prompt that its last token
+// attends to in an early layer, and reads only those again.
+//
+// Shi, Ming, Nguyen, Liang, Joty, "Discovering the Gems in Early Layers",
+// 2024 (arXiv 2409.17422), Algorithm 1. Where the paper and the authors' code
+// differ, this follows the code: scores are pooled before the top k.
+package gemfilter
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/micaml/mica/keep"
+	"github.com/micaml/mica/pass"
+	"github.com/micaml/mica/tensor"
+)
+
+// Filter selects k tokens by the last query's scores in one layer.
+type Filter struct {
+	Layer int // r, 0-based: the layer whose queries and keys are compared
+	Keep  int // k, tokens to keep
+	Pool  int // window of the average pool, odd; 0 means the paper's 5
+
+	HeadDim int // Dh of the model
+}
+
+// Select runs layers 0..r-1 and layer r up to its queries and keys. It is
+// pass 1 of the method; pass 2 is the whole model on seq.Select(kept), with
+// positions from 0.
+func (f Filter) Select(ctx context.Context, eng *pass.Engine, seq *pass.Seq) (keep.Selection, error) {
+	scores, err := f.Scores(ctx, eng, seq)
+	if err != nil {
+		return keep.Selection{}, err
+	}
+	return keep.Selection{Kept: keep.Top(Pool(scores, f.pool()), f.Keep), Layer: f.Layer}, nil
+}
+
+// Scores returns s [n] before pooling: s_i = sum over heads h of
+// <q_h, k_i of h's group>, of the last query with every key after rotary
+// embedding, without 1/sqrt(Dh), softmax or mask.
+func (f Filter) Scores(ctx context.Context, eng *pass.Engine, seq *pass.Seq) ([]float32, error) {
+	if err := f.check(eng, seq); err != nil {
+		return nil, err
+	}
+	// A sequence of its own that remembers nothing: pass 1 stores no KV.
+	p, err := eng.Begin(&pass.Seq{Tokens: seq.Tokens, Transient: true})
+	if err != nil {
+		return nil, err
+	}
+	defer p.End()
+	if err := p.Run(ctx, 0, f.Layer); err != nil {
+		return nil, err
+	}
+	look, err := p.Peek(ctx, pass.RotQ, pass.RotK)
+	if err != nil {
+		return nil, err
+	}
+	n := len(seq.Tokens)
+	q, k := look[0], look[1]
+	width := len(q) / n
+	return Score(q[len(q)-width:], k, n, f.HeadDim), nil
+}
+
+// Score adds up the queries of each group first, since the sum over heads of
+// dot products with one key is the dot product with their sum. q [H*dim], k
+// [n, G*dim] -> [n].
+func Score(q, k []float32, n, dim int) []float32 {
+	width := len(k) / n // G*dim
+	group := len(q) / width
+	sum := make([]float32, width)
+	for h := range len(q) / dim {
+		for d := range dim {
+			sum[h/group*dim+d] += q[h*dim+d]
+		}
+	}
+	s := make([]float32, n)
+	for i := range s {
+		for d, x := range k[i*width : (i+1)*width] {
+			s[i] += float32(sum[d] * x)
+		}
+	}
+	return s
+}
+
+// Pool is a moving average over an odd window, with zeros beyond the ends
+// that count in the divisor.
+func Pool(s []float32, window int) []float32 {
+	p := make([]float32, len(s))
+	for i := range p {
+		for j := max(0, i-window/2); j <= min(len(s)-1, i+window/2); j++ {
+			p[i] += s[j]
+		}
+		p[i] /= float32(window)
+	}
+	return p
+}
+
+func (f Filter) pool() int {
+	if f.Pool == 0 {
+		return 5
+	}
+	return f.Pool
+}
+
+func (f Filter) check(eng *pass.Engine, seq *pass.Seq) error {
+	if f.Layer < 0 || f.Layer >= eng.Depth() {
+		return fmt.Errorf("gemfilter: %w: layer=%d, and the model has layers 0 to %d", keep.ErrArgument, f.Layer, eng.Depth()-1)
+	}
+	if w := f.pool(); w < 1 || w%2 == 0 {
+		return fmt.Errorf("gemfilter: %w: pool=%d must be odd and at least 1", keep.ErrArgument, w)
+	}
+	kv, ok := eng.Net().Memory(f.Layer, tensor.F32).(*pass.KV)
+	if !ok {
+		return fmt.Errorf("gemfilter: %w: layer %d has no attention", keep.ErrArgument, f.Layer)
+	}
+	if f.HeadDim != kv.Dim() {
+		return fmt.Errorf("gemfilter: %w: heads of %d, and those of layer %d are of %d", keep.ErrArgument, f.HeadDim, f.Layer, kv.Dim())
+	}
+	if err := keep.CheckPrompt(seq, f.Keep); err != nil {
+		return fmt.Errorf("gemfilter: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package lm
+
+import (
+	"fmt"
+
+	"github.com/micaml/mica/format/gguf"
+	"github.com/micaml/mica/nn"
+	"github.com/micaml/mica/op"
+	"github.com/micaml/mica/pass"
+	"github.com/micaml/mica/tensor"
+)
+
+// loader takes tensors of a file by name and shape, and remembers which.
+type loader struct {
+	f     *gguf.File
+	data  []byte
+	taken map[string]bool
+	err   error
+}
+
+// matrix returns tensor name, which must be rows x cols.
+func (l *loader) matrix(name string, rows, cols int) *op.Weight {
+	if l.err != nil {
+		return nil
+	}
+	t, ok := l.f.Tensor(name)
+	if !ok {
+		l.err = fmt.Errorf("tensor %q: missing", name)
+		return nil
+	}
+	s, err := l.f.Storage(l.data, t)
+	if err != nil {
+		l.err = err
+		return nil
+	}
+	if s.Rows != rows || s.Cols != cols || len(t.Dims) > 2 {
+		l.err = fmt.Errorf("tensor %q: shape %d, and the configuration says %d", name, t.Dims, []int{cols, rows})
+		return nil
+	}
+	if err := usable(s.DType); err != nil {
+		l.err = fmt.Errorf("tensor %q: %w", name, err)
+		return nil
+	}
+	l.taken[name] = true
+	return op.NewWeight(name, s)
+}
+
+func (l *loader) linear(name string, out, in int) nn.Layer {
+	return &nn.Linear{W: l.matrix(name, out, in)}
+}
+
+func (l *loader) norm(name string, width int, eps float32) *nn.RMSNorm {
+	w := l.matrix(name, 1, width)
+	if l.err == nil && w.DType != tensor.F32 {
+		l.err = fmt.Errorf("tensor %q: a norm's gain must be F32, not %v", name, w.DType)
+	}
+	return &nn.RMSNorm{W: w, Eps: eps}
+}
+
+// usable reports whether products with the type exist.
+func usable(d tensor.DType) error {
+	switch d {
+	case tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1:
+		return nil
+	}
+	return fmt.Errorf("type %v: not supported; supported are F32, F16, BF16, Q8_0, Q4_0, Q4_1", d)
+}
+
+func loadLlama(c Config, f *gguf.File, data []byte) (*Llama, error) {
+	l := &loader{f: f, data: data, taken: map[string]bool{}}
+	t, ok := f.Tensor("token_embd.weight")
+	if !ok || len(t.Dims) != 2 || t.Dims[1] == 0 || t.Dims[1] > maxVocab {
+		return nil, fmt.Errorf("tensor %q: missing, or not a matrix of at most %d rows", "token_embd.weight", maxVocab)
+	}
+	c.Vocabulary = int(t.Dims[1])
+	// A file with fewer tensors than layers is told before anything is made.
+	if len(f.Tensors) < 9*c.Layers {
+		return nil, fmt.Errorf("key %q: %d layers, and the file has only %d tensors", c.Architecture+".block_count", c.Layers, len(f.Tensors))
+	}
+	n := &Llama{Config: c, blocks: make([]block, c.Layers)}
+	n.embed = &nn.Embedding{W: l.matrix("token_embd.weight", c.Vocabulary, c.Width)}
+	n.norm = l.norm("output_norm.weight", c.Width, c.Eps)
+	n.unembed = &nn.Linear{W: n.embed.W}
+	if _, ok := f.Tensor("output.weight"); ok {
+		n.unembed = l.linear("output.weight", c.Vocabulary, c.Width)
+	}
+	qw, kvw := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	for i := range n.blocks {
+		b, at := &n.blocks[i], fmt.Sprintf("blk.%d.", i)
+		b.attnNorm = l.norm(at+"attn_norm.weight", c.Width, c.Eps)
+		b.mlpNorm = l.norm(at+"ffn_norm.weight", c.Width, c.Eps)
+		b.linear = [pass.Unembed]nn.Layer{
+			pass.QueryProj:  l.linear(at+"attn_q.weight", qw, c.Width),
+			pass.KeyProj:    l.linear(at+"attn_k.weight", kvw, c.Width),
+			pass.ValueProj:  l.linear(at+"attn_v.weight", kvw, c.Width),
+			pass.OutputProj: l.linear(at+"attn_output.weight", c.Width, qw),
+			pass.GateProj:   l.linear(at+"ffn_gate.weight", c.MLP, c.Width),
+			pass.UpProj:     l.linear(at+"ffn_up.weight", c.MLP, c.Width),
+			pass.DownProj:   l.linear(at+"ffn_down.weight", c.Width, c.MLP),
+		}
+		if l.err != nil {
+			return nil, l.err
+		}
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	// A tensor that nothing reads is a part of the model that mica lacks, and
+	// answers without it would be wrong without a word.
+	for _, t := range f.Tensors {
+		if !l.taken[t.Name] {
+			return nil, fmt.Errorf("tensor %q: the llama architecture has no such part", t.Name)
+		}
+	}
+	// llama.cpp stores query and key rows so that pairs are neighbours.
+	n.rotary = op.NewRotary(op.Interleaved, c.HeadDim, c.RopeDim, c.RopeBase)
+	n.finish()
+	return n, nil
+}
