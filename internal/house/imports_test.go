@@ -1,0 +1,173 @@
+package house
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/micaml/mica"
+
+// room is a row of the table in ARCHITECTURE.md: a folder, and the rooms
+// that it may import. Dependencies point downwards only: a room may import
+// only rooms that stand above it in this list.
+type room struct {
+	name    string
+	imports string // space-separated rooms
+}
+
+var rooms = []room{
+	{"internal/cpu", ""},
+	{"internal/f32", ""},
+	{"internal/atomicfile", ""},
+	{"internal/par", ""},
+	{"tensor", ""},
+	{"internal/kerneltest", "internal/cpu"},
+	{"internal/kernel/gemm", "internal/cpu internal/f32 internal/par tensor"},
+	{"internal/kernel/qgemm", "internal/cpu internal/f32 internal/par tensor"},
+	{"internal/kernel/norm", "internal/cpu internal/f32 internal/par"},
+	{"internal/kernel/act", "internal/cpu internal/f32 internal/par"},
+	{"internal/kernel/rope", "internal/cpu internal/f32 internal/par"},
+	{"internal/kernel/attn", "internal/cpu internal/f32 internal/par internal/kernel/gemm tensor"},
+	{"op", "tensor internal/par internal/kernel/gemm internal/kernel/qgemm internal/kernel/norm internal/kernel/act internal/kernel/rope internal/kernel/attn"},
+	{"grad", "op"},
+	{"nn", "op tensor"},
+	{"pass", "op nn tensor internal/par"},
+	{"pass/passtest", "pass op grad"},
+	{"format/gguf", "tensor"},
+	{"tokenizer", ""},
+	{"chat", ""},
+	{"store", "internal/atomicfile"},
+	{"internal/testmodel", "store"},
+	{"keep", "pass op nn grad tensor"},
+	{"keep/gemfilter", "keep pass op nn grad tensor"},
+	{"keep/baseline", "keep pass op nn grad tensor"},
+	{"look/lens", "pass op nn grad tensor"},
+	{"model/lm", "pass op nn tensor format/gguf tokenizer chat"},
+	{"internal/tinymodel", "tensor format/gguf model/lm op"},
+	{"paper", "keep keep/gemfilter keep/baseline look/lens model/lm pass op tensor store internal/atomicfile"},
+	{"paper/all", "paper"},
+	{"internal/cli", "*"},
+	{"cmd/mica", "internal/cli"},
+	{"internal/house", ""},
+}
+
+// unsafeRooms are the only ones that may import unsafe: files become tensors
+// in one, and slices reach assembly in the others.
+var unsafeRooms = []string{"tensor", "internal/kernel/", "internal/kerneltest"}
+
+func TestImportsPointDown(t *testing.T) {
+	at := map[string]int{}
+	for i, r := range rooms {
+		at[r.name] = i
+	}
+	seen := map[string]bool{}
+	eachFile(t, func(dir, path string, imports []string) {
+		i, ok := at[dir]
+		if !ok {
+			t.Errorf("%s: room %q isn't in the table of %s", path, dir, "internal/house/imports_test.go")
+			return
+		}
+		seen[dir] = true
+		for _, im := range imports {
+			if im == "unsafe" && !slices.ContainsFunc(unsafeRooms, func(r string) bool { return strings.HasPrefix(dir, r) }) {
+				t.Errorf("%s imports unsafe", path)
+			}
+			to, inside := strings.CutPrefix(im, module+"/")
+			if !inside {
+				continue
+			}
+			if j, known := at[to]; !known || j >= i {
+				t.Errorf("%s: %s may not import %s, which doesn't stand below it", path, dir, to)
+			}
+			if a := rooms[i].imports; a != "*" && !slices.Contains(strings.Fields(a), to) {
+				t.Errorf("%s: the table doesn't let %s import %s", path, dir, to)
+			}
+		}
+	})
+	for _, r := range rooms {
+		if !seen[r.name] {
+			t.Errorf("room %q of the table doesn't exist", r.name)
+		}
+	}
+}
+
+// root is the folder of the module.
+const root = "../.."
+
+// eachFile calls f for every Go file that is not a test, with its folder
+// below the root.
+func eachFile(t *testing.T, f func(dir, path string, imports []string)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if path != root && (strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".") || name == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, im := range file.Imports {
+			s, _ := strconv.Unquote(im.Path.Value)
+			imports = append(imports, s)
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(path))
+		f(filepath.ToSlash(rel), path, imports)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFilesStayShort(t *testing.T) {
+	var lengths []int
+	eachFile(t, func(_, path string, _ []string) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(b), "// Code generated") {
+			return
+		}
+		n := strings.Count(string(b), "\n")
+		if n > 1000 {
+			t.Errorf("%s has %d lines", path, n)
+		}
+		lengths = append(lengths, n)
+	})
+	slices.Sort(lengths)
+	if m := lengths[len(lengths)/2]; m > 200 {
+		t.Errorf("the median file has %d lines", m)
+	}
+}
+
+// Methods must stay readable beside their papers.
+func TestMethodsStayShort(t *testing.T) {
+	for _, path := range []string{"keep/gemfilter/gemfilter.go", "look/lens/lens.go"} {
+		b, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(b), "\n"); n > 150 {
+			t.Errorf("%s has %d lines, over 150", path, n)
+		}
+	}
+}
