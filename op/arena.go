@@ -40,12 +40,3 @@ func (a *arena) alloc(n int) []float32 {
 	a.used = need
 	return a.chunks[a.chunk][:n:need]
 }
-
-// bytes returns what the arena holds.
-func (a *arena) bytes() int64 {
-	n := int64(0)
-	for _, c := range a.chunks {
-		n += int64(len(c)) * 4
-	}
-	return n
-}

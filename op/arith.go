@@ -57,13 +57,13 @@ func (mulOp) Backward(c *Ctx, e *Entry, g Grads) {
 
 func (mulOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 3) }
 
-// Scale returns f * x.
+// Scale returns f * x, element by element.
 func Scale(c *Ctx, x Val, f float32) Val {
 	y := c.Out(c.Shape(x))
-	yd := c.Data(y)
-	for i, v := range c.Data(x) {
-		yd[i] = f * v
+	if c.err != nil {
+		return Val{}
 	}
+	act.Scale(c.Data(y), c.Data(x), f)
 	return c.record(Entry{Op: scaleOp{}, Out: y, In: [3]Val{x}, Attr: Attr{F: f}})
 }
 
@@ -80,7 +80,8 @@ func (scaleOp) Backward(_ *Ctx, e *Entry, g Grads) {
 
 func (scaleOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 2) }
 
-// like makes a tensor of the shape that x and y share.
+// like makes a tensor of the shape that x and y must share, or reports an
+// error and false.
 func (c *Ctx) like(op string, x, y Val) (Val, bool) {
 	s, t := c.Shape(x), c.Shape(y)
 	if c.err != nil {

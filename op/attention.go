@@ -181,6 +181,9 @@ func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) 
 	for len(a.work) < c.pool.Workers() {
 		a.work = append(a.work, attn.Scratch{})
 	}
+	for w := range a.work {
+		a.work[w].Grow(h.Dim)
+	}
 	first, stat := 0, 0
 	for i := range spec.Runs {
 		r := &spec.Runs[i]

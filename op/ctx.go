@@ -15,7 +15,7 @@ const (
 	// references.
 	Exact Mode = iota
 	// Fast quantises each activation row to 8 bits, in blocks of 32, where it
-	// meets a quantised weight: the default for serving.
+	// meets a quantised weight: for serving.
 	Fast
 )
 
@@ -88,8 +88,8 @@ func NewCtx(mode Mode, pool *par.Pool) *Ctx { return &Ctx{mode: mode, pool: pool
 // Mode returns the numeric mode.
 func (c *Ctx) Mode() Mode { return c.mode }
 
-// Record starts recording ops for a backward pass, until r is replaced by
-// nil. grad.Start calls it.
+// Record makes r keep the ops of a backward pass from now on; nil ends it.
+// grad.Start calls it.
 func (c *Ctx) Record(r Recorder) { c.rec = r }
 
 // Taped reports whether ops are being recorded.
@@ -151,7 +151,8 @@ func (c *Ctx) Out(s Shape) Val {
 	return c.adopt(c.arena.alloc(s.Len()), s)
 }
 
-// From makes a tensor that holds a copy of data.
+// From makes a tensor of these dimensions that holds a copy of data, which is
+// row-major.
 func (c *Ctx) From(data []float32, dims ...int) Val {
 	v := c.View(data, dims...)
 	if !v.Valid() {

@@ -3,7 +3,6 @@ package op
 import (
 	"github.com/micaml/mica/internal/kernel/gemm"
 	"github.com/micaml/mica/internal/kernel/qgemm"
-	"github.com/micaml/mica/tensor"
 )
 
 // Linear is y = x Wᵀ. x [T, in], w [out, in] in any storage type -> [T, out].
@@ -64,6 +63,3 @@ type kernels struct {
 	gemm gemm.Scratch
 	attn attention
 }
-
-// Quantised reports whether a storage type takes the 8-bit path in Fast mode.
-func Quantised(d tensor.DType) bool { return qgemm.Supports(d) }

@@ -86,10 +86,10 @@ type Weight struct {
 	Grad []float32
 }
 
-// NewWeight wraps a storage.
+// NewWeight returns a frozen weight. name is what errors call it by.
 func NewWeight(name string, s *tensor.Storage) *Weight { return &Weight{Name: name, Storage: s} }
 
-// Train asks for w's gradient.
+// Train asks for w's gradient, which begins at zero.
 func (w *Weight) Train() {
 	if w.Grad == nil {
 		w.Grad = make([]float32, w.Rows*w.Cols)

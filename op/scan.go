@@ -6,7 +6,8 @@ package op
 // another: runs holds the number of rows of each, and state its h[-1] and,
 // when the op has run, its last h, each [D].
 //
-// Gradients flow to a and x; a state that comes in is a constant.
+// Gradients flow to a and x; a state that comes in is a constant. state is
+// overwritten, and holds nothing of use after an error.
 func Scan(c *Ctx, a, x Val, runs []int32, state [][]float32) Val {
 	h, ok := c.like("scan", a, x)
 	if !ok {

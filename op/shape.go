@@ -2,6 +2,8 @@ package op
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -71,4 +73,38 @@ func (s Shape) String() string {
 	}
 	b.WriteByte(']')
 	return b.String()
+}
+
+// MarshalText writes the dimensions, so that a shape can cross a wire: "2x3".
+func (s Shape) MarshalText() ([]byte, error) {
+	var b []byte
+	for i, d := range s.dim[:s.rank] {
+		if i > 0 {
+			b = append(b, 'x')
+		}
+		b = strconv.AppendInt(b, int64(d), 10)
+	}
+	return b, nil
+}
+
+// UnmarshalText reads what MarshalText writes: at most four dimensions whose
+// product fits an int32.
+func (s *Shape) UnmarshalText(text []byte) error {
+	*s = Shape{}
+	if len(text) == 0 {
+		return nil
+	}
+	total := int64(1)
+	for part := range strings.SplitSeq(string(text), "x") {
+		d, err := strconv.ParseInt(part, 10, 32)
+		if err != nil || d < 0 || int(s.rank) == len(s.dim) {
+			return fmt.Errorf("op: shape %q: not up to four dimensions like 2x3", text)
+		}
+		if total *= d; total > math.MaxInt32 {
+			return fmt.Errorf("op: shape %q: too large", text)
+		}
+		s.dim[s.rank] = int32(d)
+		s.rank++
+	}
+	return nil
 }

@@ -15,8 +15,8 @@
 // [Engine.Resume] start a span from a stored boundary, and [Overlay] puts
 // adapters on a network without touching it.
 //
-// A network implements [Net]; package model/lm has the language models. The
-// conformance test of this package holds every network to the same laws:
+// A network implements [Net]; package model/lm has the language models.
+// Package passtest holds every network to the same laws:
 // spans run apart equal the whole, save and resume change nothing, sequences
 // in one pass equal each alone, an identity edit changes no bit, and
 // gradients through spans are the gradients of the whole.

@@ -22,8 +22,9 @@ type Options struct {
 	// Tile is how many rows go through a row-wise layer at once, 0: 512. It
 	// bounds the scratch memory of a long prompt and changes no bit.
 	Tile int
-	// Trace sees every op of the passes, for profiles; nil: nobody. It must
-	// be safe for use by several passes at once.
+	// Trace sees every op of the passes but taped ones, whose context is the
+	// caller's, for profiles; nil: nobody. It must be safe for use by several
+	// passes at once.
 	Trace op.Tracer
 }
 
@@ -31,7 +32,7 @@ type Options struct {
 type KVKind uint8
 
 const (
-	KVByMode KVKind = iota
+	KVByMode KVKind = iota // F32 in Exact, F16 in Fast
 	KVF32
 	KVF16
 )

@@ -11,7 +11,8 @@ import (
 // the end: [len(rows), V]. The numbers are good until the next call on p.
 func (p *Pass) Logits(rows ...int) ([]float32, error) { return p.Head("logits", rows...) }
 
-// Head reads a head of the network by name.
+// Head is Logits for a head of another name. What its numbers are is the
+// network's to say; a name that the network lacks is an error.
 func (p *Pass) Head(name string, rows ...int) ([]float32, error) {
 	v, err := p.HeadVal(name, rows...)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 )
 
 // Memory is what a layer remembers of one sequence between passes: [KV], or
-// [Recurrent]; what an encoder left for cross-attention is a KV that only
-// grows once.
+// [Recurrent]. What an encoder left for cross-attention is a side stream and
+// no memory.
 type Memory interface {
 	// Len returns the number of entries that a head holds; head 0 of a memory
 	// without heads.
@@ -45,7 +45,8 @@ type KV struct{ *op.Cache }
 // numbers are kept as kind (F32 or F16).
 func NewKV(heads, dim int, kind tensor.DType) *KV { return &KV{op.NewCache(heads, dim, kind)} }
 
-// Keep drops every entry of a head but those of idx.
+// Keep drops every entry of a head but those of idx, which ascends; head -1 is
+// every head. The errors wrap [ErrMemory].
 func (m *KV) Keep(head int, idx []int) error {
 	if head >= m.Heads() || head < -1 {
 		return fmt.Errorf("%w: head %d of %d", ErrMemory, head, m.Heads())

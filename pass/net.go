@@ -56,14 +56,16 @@ type LayerInfo struct {
 	Width int    // of a row of X at the lower boundary
 	// Rowwise says that a row of the output depends on the same row of the
 	// input, on earlier rows through memory, and on nothing else; so a long
-	// prompt may be cut into tiles. Layers that look both ways, and layers
-	// that change the rows, are not row-wise.
+	// prompt may be cut into tiles. It may leave side streams that are aligned
+	// with X and no others. Layers that look both ways, and layers that change
+	// the rows, are not row-wise.
 	Rowwise bool
 }
 
 // Role is the part that a linear map plays in a layer.
 type Role uint8
 
+// The roles. Gate, up and down are the three maps of a gated MLP.
 const (
 	QueryProj Role = iota
 	KeyProj

@@ -102,7 +102,7 @@ func TestSumsFollowTheirEntries(t *testing.T) {
 	through(t, e, s)
 	now := m.Sums() // [6, 4]
 	for q := range 6 {
-		gained := -0.0
+		gained := 0.0
 		for i := range 4 {
 			gained += float64(now[q*4+i])
 			if i < 3 {

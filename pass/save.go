@@ -9,8 +9,9 @@ import (
 )
 
 // Saved is rows of a stream at a boundary, outside any pass: to catch up
-// later, to verify drafts, or to cross a wire (every field is plain data but
-// for Seqs, which the other end has of its own).
+// later, to verify drafts, or to cross a wire. Every field is plain data but
+// for Seqs, which the other end has of its own, and shapes, which travel as
+// their dimensions.
 type Saved struct {
 	Boundary int
 	Seqs     []*Seq

@@ -25,9 +25,8 @@ type Seq struct {
 	// Transient sequences remember nothing: a layer's memory is freed when
 	// the layer has ended. For passes that only select.
 	Transient bool
-	// Taps for every pass from now on.
-	hooks []hook
 
+	hooks       []hook // watchers and edits
 	mem         []Memory
 	reserve     int     // entries to make room for beyond those at hand
 	taken       int     // tokens that passes have taken

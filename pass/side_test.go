@@ -10,8 +10,8 @@ import (
 )
 
 // skipping is three row-wise layers with a skip around the middle. The first
-// leaves its input aside, as it came or scaled, and the last swaps stream and
-// skip before it goes on.
+// leaves its input aside, as it came and scaled, and the last turns the
+// stream and both skips around.
 func skipping() altered {
 	n := newRecurrent()
 	return altered{Net: n, layer: func(c *op.Ctx, i int, s *pass.State) error {
@@ -24,9 +24,10 @@ func skipping() altered {
 			h.X = op.Mul(c, h.X, s.X)
 			s.Side["half"] = h
 		case 2:
-			w := s.Side["whole"]
-			s.Side["whole"] = pass.Stream{X: s.X, Aligned: true}
-			s.X = op.Add(c, w.X, s.Side["half"].X)
+			x, whole, half := s.X, s.Side["whole"], s.Side["half"]
+			s.X = whole.X
+			s.Side["whole"] = half
+			s.Side["half"] = pass.Stream{X: x, Aligned: true}
 			return nil
 		}
 		return n.Layer(c, i, s)
@@ -54,10 +55,13 @@ func TestRowwiseLayersWriteAlignedSides(t *testing.T) {
 			passtest.Same(t, "side "+string(k), got.Side[k].Data, b.Data)
 		}
 	}
-	// The swapped stream is what boundary 2 had.
+	// All three are what boundary 2 had.
 	p := begin(t, one, pass.NewSeq(tokens(1, 10, 16)...), pass.NewSeq(tokens(2, 3, 16)...))
 	must(t, p.Run(bg, 0, 2))
-	passtest.Same(t, "the swap", want.Side["whole"].Data, save(t, p, nil).X.Data)
+	below := save(t, p, nil)
+	passtest.Same(t, "the stream aside", want.Side["half"].Data, below.X.Data)
+	passtest.Same(t, "one skip in place of the other", want.Side["whole"].Data, below.Side["half"].Data)
+	passtest.Same(t, "the skip as the stream", want.X.Data, below.Side["whole"].Data)
 }
 
 func TestIllegalSideWritesAreNamed(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 // where the table says so, edited.
 type Site uint8
 
+// The sites; [Sites] says what each holds.
 const (
 	ResidPre Site = iota
 	AttnIn
@@ -37,8 +38,8 @@ type SiteInfo struct {
 	Site  Site
 	Name  string // short name, TransformerLens's spelling without "hook_"
 	Hook  string // TransformerLens's own name within a block
-	Shape string
-	Edit  bool
+	Shape string // with the dimension letters of package op
+	Edit  bool   // whether it can be edited, and not only watched
 	Doc   string
 }
 

@@ -12,7 +12,7 @@ import (
 type State struct {
 	Stream
 	// Side holds what crosses the boundary besides X: skips, encoder memory,
-	// masks, a time step. Row-wise layers read it and don't write it.
+	// masks, a time step. A row-wise layer may write aligned ones only.
 	Side map[Key]Stream
 
 	p      *Pass

@@ -260,14 +260,10 @@ func (p *Pass) storeTile(s *State, lo, hi, n int) error {
 		return p.store(s)
 	}
 	t := &p.streams
-	if len(s.Side) > 0 {
-		// A stream may be a view of another one's old rows.
-		s.X = p.copyOf(s.X)
-		for k, v := range s.Side {
-			if v.Aligned {
-				v.X = p.copyOf(v.X)
-				s.Side[k] = v
-			}
+	for k, v := range s.Side { // they may be views of each other's old rows, or X's
+		if v.Aligned {
+			v.X = p.copyOf(v.X)
+			s.Side[k] = v
 		}
 	}
 	w := t.x.shape.Width()

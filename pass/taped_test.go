@@ -1,6 +1,9 @@
 package pass_test
 
 import (
+	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/micaml/mica/grad"
@@ -76,5 +79,55 @@ func TestGradientsDontMindWhatRunsBeforeBackward(t *testing.T) {
 		},
 	} {
 		passtest.Same(t, "gradients after "+what, gradients(t, n, e, meanwhile), want)
+	}
+}
+
+// The gradient of a later chunk, whose attention sees remembered entries as
+// constants, is the slope of its loss along any direction of its input.
+func TestGradientOfALaterChunk(t *testing.T) {
+	n := decoder(t, tensor.F32)
+	e := engine(t, n, pass.Options{})
+	s := pass.NewSeq(tokens(1, 70, 50)...)
+	through(t, e, s)
+	s.Append(4, 5, 6)
+	p := begin(t, e, s)
+	saved := save(t, p, nil)
+	p.End()
+	run := func(x []float32) (float64, []float32) {
+		c := e.NewCtx()
+		tape := grad.Start(c)
+		defer tape.End()
+		at := saved
+		at.X.Data = x
+		p, err := e.ResumeTaped(c, at)
+		must(t, err)
+		defer p.End()
+		in, _ := p.Streams(c)
+		must(t, p.Run(bg, 0, 3))
+		v, err := p.HeadVal("logits", 0, 1, 2)
+		must(t, err)
+		loss := op.CrossEntropy(c, v, []int32{5, 6, 7})
+		must(t, tape.Backward(loss))
+		for i := range 3 {
+			must(t, s.Memory(i).Truncate(70))
+		}
+		return float64(c.Data(loss)[0]), slices.Clone(tape.Of(in.X))
+	}
+	_, g := run(saved.X.Data)
+	r := rand.New(rand.NewPCG(3, 3))
+	for range 5 {
+		up, down := slices.Clone(saved.X.Data), slices.Clone(saved.X.Data)
+		want, size := 0.0, 0.0
+		for i, x := range saved.X.Data {
+			d := float32(r.NormFloat64()) * max(x, -x) * 2e-3
+			up[i], down[i] = x+d, x-d
+			want += float64(g[i]) * float64(up[i]-down[i])
+			size += math.Pow(float64(g[i])*float64(d), 2)
+		}
+		above, _ := run(up)
+		below, _ := run(down)
+		if d := math.Abs(above - below - want); d > 0.02*math.Sqrt(size) {
+			t.Errorf("the loss rises by %v, and the gradient says %v (of about %v)", above-below, want, math.Sqrt(size))
+		}
 	}
 }

@@ -315,3 +315,14 @@ func (k *checker) cutGradients(t *testing.T, cut int) {
 	lt.End()
 	ut.End()
 }
+
+// Allocs returns how often f allocates on the heap, the least of three calls
+// after a first one: the runtime itself allocates now and then when a thread
+// goes to sleep, and what f allocates, it allocates each time.
+func Allocs(f func()) float64 {
+	least := math.Inf(1)
+	for range 3 {
+		least = min(least, testing.AllocsPerRun(1, f))
+	}
+	return least
+}

@@ -118,7 +118,9 @@ type Scratch struct {
 	back backward
 }
 
-func (s *Scratch) grow(dim int) {
+// Grow readies the scratch for a head dimension, so that a worker that joins a
+// later loop for the first time allocates nothing.
+func (s *Scratch) Grow(dim int) {
 	if pd := gemm.Pad(dim); len(s.acc) < rowTile*pd {
 		s.q = make([]float32, rowTile*pd)
 		s.acc = make([]float32, rowTile*pd)

@@ -61,7 +61,7 @@ func (s *Scratch) backward(t cpu.Tier, kv *KV, q *Rows, g *Grads) {
 		need("gradients of entries", min(len(g.DK), len(g.DV)), (entries-1)*g.Stride+kv.Dim)
 	}
 	s.tier = t
-	s.grow(kv.Dim)
+	s.Grow(kv.Dim)
 	s.back.grow(kv.Dim)
 	for lo := 0; lo < rows; lo += rowTile {
 		s.backRows(kv, q, g, lo, min(lo+rowTile, rows))

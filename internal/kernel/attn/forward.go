@@ -17,7 +17,7 @@ func (s *Scratch) forward(t cpu.Tier, kv *KV, q *Rows) {
 	}
 	need("outputs", len(q.Out), q.numbers(kv.Dim))
 	s.tier = t
-	s.grow(kv.Dim)
+	s.Grow(kv.Dim)
 	for r := 0; r < len(q.N); r += rowTile {
 		s.rows(kv, q, r, min(r+rowTile, len(q.N)))
 	}

@@ -41,7 +41,7 @@ func (s *Scratch) columnSums(t cpu.Tier, kv *KV, q *Rows, sums []float32) {
 // dst[r*ld], or adds them there.
 func (s *Scratch) again(t cpu.Tier, kv *KV, q *Rows, dst []float32, ld int, add bool) {
 	s.tier = t
-	s.grow(kv.Dim)
+	s.Grow(kv.Dim)
 	for lo := 0; lo < len(q.N); lo += rowTile {
 		hi := min(lo+rowTile, len(q.N))
 		gather(s.q, q.Q, q, lo, hi, kv.Dim)
