@@ -28,7 +28,8 @@ type Selection struct {
 // ErrArgument is wrapped by errors of settings that make no sense.
 var ErrArgument = errors.New("bad setting")
 
-// CheckPrompt tells of prompts and budgets that no selector can work with.
+// CheckPrompt tells of prompts and budgets that no selector can work with: the
+// error is [pass.ErrEmpty], or wraps [ErrArgument] for a k below 1.
 func CheckPrompt(seq *pass.Seq, k int) error {
 	if len(seq.Tokens) == 0 {
 		return pass.ErrEmpty
@@ -39,15 +40,16 @@ func CheckPrompt(seq *pass.Seq, k int) error {
 	return nil
 }
 
-// Top returns the indices of the k largest scores in ascending order; of
-// equal scores the earlier one wins.
+// Top returns the indices of the k largest scores in ascending order, all of
+// them if there are fewer. Of equal scores the earlier one wins; NaN is below
+// every number.
 func Top(scores []float32, k int) []int {
 	index := make([]int, len(scores))
 	for i := range index {
 		index[i] = i
 	}
 	slices.SortStableFunc(index, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
-	index = index[:min(k, len(index))]
+	index = index[:max(0, min(k, len(index)))]
 	slices.Sort(index)
 	return index
 }

@@ -9,8 +9,8 @@ import "github.com/micaml/mica/op"
 // a Linear are others.
 type Layer interface {
 	Apply(c *op.Ctx, x op.Val) op.Val
-	In() int
-	Out() int
+	In() int  // width of the rows that it takes
+	Out() int // width of the rows that it gives
 }
 
 // Linear is y = x Wᵀ.

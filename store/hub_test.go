@@ -269,7 +269,7 @@ func TestHubBadContents(t *testing.T) {
 		{"503", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) }, nil, "503"},
 		{"403", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }, nil, "access denied"},
 		{"404", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) }, ErrNotFound, ""},
-		{"redirects without end", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", 302) }, nil, "redirect"},
+		{"redirects without end", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, nil, "redirect"},
 		{"breaks off at once", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -334,7 +334,7 @@ func TestHubAnswers(t *testing.T) {
 		{"no such repository", "hf:org/other", nil, ErrNotFound, "Repository Not Found"},
 		{"no such file", "hf:org/tiny/x.gguf", nil, ErrNotFound, "it has sub/tiny.gguf"},
 		{"404", hubRef, status(404), ErrNotFound, ""},
-		{"500", hubRef, status(500, "X-Error-Message", "badday"), nil, "500"},
+		{"500", hubRef, status(500, "X-Error-Message", "bad\u0085day"), nil, "500"},
 		{"gated", hubRef, status(403, "X-Error-Code", "GatedRepo", "X-Error-Message", "ask first"), nil, "access denied (ask first)"},
 		{"bad token", hubRef, status(401), nil, "access denied"},
 		{"not JSON", hubRef, list("<html>"), nil, "no description"},

@@ -141,13 +141,13 @@ func TestQuantizeRefuses(t *testing.T) {
 			}
 		}
 		// Numbers too small for a scale read back as 0, never as NaN.
-		s, err := Quantize(dt, 1, 32, with(1)[:32])
-		if err != nil {
+		if _, err := Quantize(dt, 1, 32, with(1)[:32]); err != nil {
 			t.Fatal(err)
 		}
 		tiny := make([]float32, 32)
 		tiny[3], tiny[4] = 1e-45, -3e-44
-		if s, err = Quantize(dt, 1, 32, tiny); err != nil {
+		s, err := Quantize(dt, 1, 32, tiny)
+		if err != nil {
 			t.Fatal(err)
 		}
 		out := make([]float32, 32)

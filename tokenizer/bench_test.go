@@ -2,8 +2,8 @@ package tokenizer
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -13,7 +13,11 @@ import (
 func prose(b *testing.B) string {
 	path := os.Getenv("MICA_PROSE")
 	if path == "" {
-		path = filepath.Join(runtime.GOROOT(), "doc", "go_spec.html")
+		root, err := exec.Command("go", "env", "GOROOT").Output()
+		if err != nil {
+			b.Skipf("no prose: set MICA_PROSE to a text file (go env: %v)", err)
+		}
+		path = filepath.Join(strings.TrimSpace(string(root)), "doc", "go_spec.html")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil || len(text) == 0 {

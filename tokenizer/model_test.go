@@ -9,9 +9,9 @@ import (
 	"github.com/micaml/mica/internal/testmodel"
 )
 
-// TestVocabularyIsTheModels compares the committed vocabulary, on which the
+// TestRealModelVocabulary compares the committed vocabulary, on which the
 // other tests rest, with the real model's.
-func TestVocabularyIsTheModels(t *testing.T) {
+func TestRealModelVocabulary(t *testing.T) {
 	f, err := os.Open(testmodel.Path(t))
 	if err != nil {
 		t.Fatal(err)

@@ -19,10 +19,10 @@ import (
 	"github.com/micaml/mica/tensor"
 )
 
-// TestModelAgainstGGUF compares a real file with what the gguf package reads
+// TestRealModelAgainstGGUF compares a real file with what the gguf package reads
 // from it: every key, the place of every tensor, and every one of its 135
 // million numbers. Encode must give the very same file.
-func TestModelAgainstGGUF(t *testing.T) {
+func TestRealModelAgainstGGUF(t *testing.T) {
 	path := testmodel.Path(t)
 	var want struct {
 		FileSHA256    string `json:"file_sha256"`
@@ -93,9 +93,9 @@ func TestModelAgainstGGUF(t *testing.T) {
 	}
 }
 
-// TestModelTruncated cuts the real file where tensors begin and end, inside the
+// TestRealModelTruncated cuts the real file where tensors begin and end, inside the
 // tables, and a byte to each side.
-func TestModelTruncated(t *testing.T) {
+func TestRealModelTruncated(t *testing.T) {
 	m, err := tensor.OpenMapping(testmodel.Path(t))
 	if err != nil {
 		t.Fatal(err)

@@ -18,8 +18,9 @@ it comes. The prompt is the document of -f, an empty line, and the text of -p; a
 pipe is the prompt if there is neither. It goes through the model's own chat
 template unless --raw is given.
 
---select METHOD reads the prompt once through the lower layers only, keeps the
-tokens that the method picks, and answers from those as a prompt of their own.`,
+--select METHOD keeps the tokens of the prompt that the method picks, and answers
+from those as a prompt of their own. gemfilter reads the whole prompt for that,
+but only through the lower layers.`,
 	example: `  mica run smollm2 "Why is the sky blue?"
   mica run smollm2 -f notes.txt -p "When is the review?" --select gemfilter --show-kept
   git log -5 | mica run smollm2 -f - -p "What changed?"`,

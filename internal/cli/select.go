@@ -58,7 +58,7 @@ func newGemFilter(m *model, p params) (keep.Selector, error) {
 	if w := p.or("pool", 5); w%2 == 0 {
 		return nil, usage("the paper's window is 5", "--select gemfilter: pool=%d: must be odd", w)
 	}
-	return gemfilter.Filter{Layer: layer, Keep: p.or("keep", 1024), Pool: p.or("pool", 5), HeadDim: m.config().HeadDim}, nil
+	return gemfilter.Filter{Layer: layer, Keep: p.or("keep", 1024), Pool: p.or("pool", 5)}, nil
 }
 
 // filterLayers are the layers in which GemFilter looks, as measured by us for

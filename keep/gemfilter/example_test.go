@@ -27,7 +27,7 @@ func Example() {
 	for i := range int32(40) {
 		prompt.Append(i * 7 % 60)
 	}
-	method := gemfilter.Filter{Layer: 1, Keep: 8, HeadDim: net.Config.HeadDim}
+	method := gemfilter.Filter{Layer: 1, Keep: 8}
 	sel, err := method.Select(context.Background(), eng, prompt)
 	if err != nil {
 		fmt.Println(err)

@@ -20,8 +20,6 @@ type Filter struct {
 	Layer int // r, 0-based: the layer whose queries and keys are compared
 	Keep  int // k, tokens to keep
 	Pool  int // window of the average pool, odd; 0 means the paper's 5
-
-	HeadDim int // Dh of the model
 }
 
 // Select runs layers 0..r-1 and layer r up to its queries and keys. It is
@@ -39,7 +37,8 @@ func (f Filter) Select(ctx context.Context, eng *pass.Engine, seq *pass.Seq) (ke
 // <q_h, k_i of h's group>, of the last query with every key after rotary
 // embedding, without 1/sqrt(Dh), softmax or mask.
 func (f Filter) Scores(ctx context.Context, eng *pass.Engine, seq *pass.Seq) ([]float32, error) {
-	if err := f.check(eng, seq); err != nil {
+	dim, err := f.check(eng, seq)
+	if err != nil {
 		return nil, err
 	}
 	// A sequence of its own that remembers nothing: pass 1 stores no KV.
@@ -58,10 +57,11 @@ func (f Filter) Scores(ctx context.Context, eng *pass.Engine, seq *pass.Seq) ([]
 	n := len(seq.Tokens)
 	q, k := look[0], look[1]
 	width := len(q) / n
-	return Score(q[len(q)-width:], k, n, f.HeadDim), nil
+	return Score(q[len(q)-width:], k, n, dim), nil
 }
 
-// Score adds up the queries of each group first, since the sum over heads of
+// Score returns the scores of n keys for one query row, heads of dimension
+// dim. It adds up the queries of each group first, since the sum over heads of
 // dot products with one key is the dot product with their sum. q [H*dim], k
 // [n, G*dim] -> [n].
 func Score(q, k []float32, n, dim int) []float32 {
@@ -102,22 +102,20 @@ func (f Filter) pool() int {
 	return f.Pool
 }
 
-func (f Filter) check(eng *pass.Engine, seq *pass.Seq) error {
+// check returns the dimension of a head.
+func (f Filter) check(eng *pass.Engine, seq *pass.Seq) (dim int, err error) {
 	if f.Layer < 0 || f.Layer >= eng.Depth() {
-		return fmt.Errorf("gemfilter: %w: layer=%d, and the model has layers 0 to %d", keep.ErrArgument, f.Layer, eng.Depth()-1)
+		return 0, fmt.Errorf("gemfilter: %w: layer=%d, and the model has layers 0 to %d", keep.ErrArgument, f.Layer, eng.Depth()-1)
 	}
 	if w := f.pool(); w < 1 || w%2 == 0 {
-		return fmt.Errorf("gemfilter: %w: pool=%d must be odd and at least 1", keep.ErrArgument, w)
+		return 0, fmt.Errorf("gemfilter: %w: pool=%d must be odd and at least 1", keep.ErrArgument, w)
 	}
 	kv, ok := eng.Net().Memory(f.Layer, tensor.F32).(*pass.KV)
 	if !ok {
-		return fmt.Errorf("gemfilter: %w: layer %d has no attention", keep.ErrArgument, f.Layer)
-	}
-	if f.HeadDim != kv.Dim() {
-		return fmt.Errorf("gemfilter: %w: heads of %d, and those of layer %d are of %d", keep.ErrArgument, f.HeadDim, f.Layer, kv.Dim())
+		return 0, fmt.Errorf("gemfilter: %w: layer %d has no attention", keep.ErrArgument, f.Layer)
 	}
 	if err := keep.CheckPrompt(seq, f.Keep); err != nil {
-		return fmt.Errorf("gemfilter: %w", err)
+		return 0, fmt.Errorf("gemfilter: %w", err)
 	}
-	return nil
+	return kv.Dim(), nil
 }

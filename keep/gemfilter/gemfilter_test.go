@@ -57,7 +57,6 @@ func prompt(seed uint64, n int) *pass.Seq {
 
 func kept(t *testing.T, f gemfilter.Filter, e *pass.Engine, s *pass.Seq) []int {
 	t.Helper()
-	f.HeadDim = dim
 	sel, err := f.Select(bg, e, s)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +165,7 @@ func TestScoresAreTheDefinition(t *testing.T) {
 		watch("1.attn.rot_q", &q)
 		watch("1.attn.rot_k", &k)
 		logits(t, e, s, 1)
-		got, err := gemfilter.Filter{Layer: layer, Keep: 1, HeadDim: dim}.Scores(bg, e, prompt(4, n))
+		got, err := gemfilter.Filter{Layer: layer, Keep: 1}.Scores(bg, e, prompt(4, n))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +213,7 @@ func TestPool(t *testing.T) {
 // keys, have no say; and those that have one do.
 func TestOnlyEarlierWeightsMatter(t *testing.T) {
 	const layer = 2
-	f := gemfilter.Filter{Layer: layer, Keep: 25, HeadDim: dim}
+	f := gemfilter.Filter{Layer: layer, Keep: 25}
 	for _, m := range modes {
 		t.Run(m.String(), func(t *testing.T) {
 			n := network(t, tensor.F32)
@@ -342,7 +341,7 @@ func TestSelectionSameBits(t *testing.T) {
 		t.Run(m.String(), func(t *testing.T) {
 			n := network(t, tensor.Q8_0)
 			s := prompt(5, 700)
-			f := gemfilter.Filter{Layer: 3, Keep: 100, HeadDim: dim}
+			f := gemfilter.Filter{Layer: 3, Keep: 100}
 			var want []float32
 			var wantKept []int
 			for _, threads := range []int{1, 2, 3, 8} {
@@ -369,7 +368,7 @@ func TestSelectionSameBits(t *testing.T) {
 // Check 10.
 func TestBadSettings(t *testing.T) {
 	e := engine(t, network(t, tensor.F32), pass.Options{Threads: 1})
-	good := gemfilter.Filter{Layer: 1, Keep: 2, HeadDim: dim}
+	good := gemfilter.Filter{Layer: 1, Keep: 2}
 	with := func(change func(*gemfilter.Filter)) gemfilter.Filter {
 		f := good
 		change(&f)
@@ -387,8 +386,6 @@ func TestBadSettings(t *testing.T) {
 		{with(func(f *gemfilter.Filter) { f.Layer = 4 }), prompt(1, 5), keep.ErrArgument, "gemfilter: bad setting: layer=4, and the model has layers 0 to 3"},
 		{with(func(f *gemfilter.Filter) { f.Pool = 4 }), prompt(1, 5), keep.ErrArgument, "gemfilter: bad setting: pool=4 must be odd and at least 1"},
 		{with(func(f *gemfilter.Filter) { f.Pool = -1 }), prompt(1, 5), keep.ErrArgument, "gemfilter: bad setting: pool=-1 must be odd and at least 1"},
-		{with(func(f *gemfilter.Filter) { f.HeadDim = 0 }), prompt(1, 5), keep.ErrArgument, "gemfilter: bad setting: heads of 0, and those of layer 1 are of 16"},
-		{with(func(f *gemfilter.Filter) { f.HeadDim = 8 }), prompt(1, 5), keep.ErrArgument, "gemfilter: bad setting: heads of 8, and those of layer 1 are of 16"},
 		{good, pass.NewSeq(), pass.ErrEmpty, "gemfilter: pass: no tokens to run"},
 	} {
 		_, err := c.f.Select(bg, e, c.s)

@@ -18,7 +18,7 @@ import (
 
 // Options are the settings of [Look].
 type Options struct {
-	Layers []int // boundaries to read after; nil: every layer
+	Layers []int // layers to read after; nil: every layer
 	Top    int   // tokens for each position; 0: 5
 	Target int32 // token whose rank is asked for, if Ranked
 	Ranked bool
@@ -38,7 +38,8 @@ type Guess struct {
 	Probability float64
 }
 
-// Look runs seq through the network and reads the head after each layer.
+// Look runs seq through the network and reads the head after each layer. It
+// is a pass like any other: the layers remember the tokens afterwards.
 func Look(ctx context.Context, eng *pass.Engine, seq *pass.Seq, o Options) ([]Layer, error) {
 	if o.Top <= 0 {
 		o.Top = 5

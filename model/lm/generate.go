@@ -10,10 +10,10 @@ import (
 	"github.com/micaml/mica/tokenizer"
 )
 
-// Options are the settings of [Generate]. The zero value is greedy until the
-// model ends or the context is full.
+// Options are the settings of [Generate]. The zero value is greedy and goes on
+// for as long as the caller takes tokens.
 type Options struct {
-	Max     int // tokens at most; 0: as many as the context holds
+	Max     int // tokens at most; 0: as many as Context has room for
 	Sampler Sampler
 	Stop    func(id int32) bool // ends the generation, and is not given; nil: never
 	Context int                 // of the model; 0: no limit
@@ -28,8 +28,10 @@ type Timing struct {
 	Finish string        // "stop", "length", "context"
 }
 
-// Generate runs what seq holds and yields tokens, each known when it is
-// given. The tokens, and what layers remember of them, are added to seq.
+// Generate runs what seq holds and yields tokens, each as soon as it is known.
+// The tokens, and what layers remember of them, are added to seq. An error is
+// the last thing that it yields: of the pass, or of a prompt longer than
+// Context.
 func Generate(ctx context.Context, eng *pass.Engine, seq *pass.Seq, o Options) iter.Seq2[int32, error] {
 	return func(yield func(int32, error) bool) {
 		t := o.Timing

@@ -17,16 +17,17 @@ type Model struct {
 	Tokenizer *tokenizer.BPE
 	// Template is the model's own chat template, or nil if it has none.
 	Template   *chat.Template
-	Parameters int64 // numbers in all tensors
-	Weights    int64 // bytes of all tensors
-	Types      map[string]int
+	Parameters int64          // numbers in all tensors
+	Weights    int64          // bytes of all tensors
+	Types      map[string]int // tensors of each storage type, by its name
 
 	specials []string
 	mapping  *tensor.Mapping
 }
 
 // Open maps a GGUF file. The weights stay in the file and are read in place,
-// so it must not be changed while the model is open.
+// so it must not be changed while the model is open. An error names the file
+// and the key or tensor at fault.
 func Open(path string) (*Model, error) {
 	mapping, err := tensor.OpenMapping(path)
 	if err != nil {
