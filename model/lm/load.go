@@ -6,7 +6,6 @@ import (
 	"github.com/micaml/mica/format/gguf"
 	"github.com/micaml/mica/nn"
 	"github.com/micaml/mica/op"
-	"github.com/micaml/mica/pass"
 	"github.com/micaml/mica/tensor"
 )
 
@@ -45,6 +44,12 @@ func (l *loader) matrix(name string, rows, cols int) *op.Weight {
 	return op.NewWeight(name, s)
 }
 
+func (l *loader) failed() error { return l.err }
+
+func (l *loader) embedding(name string, rows, width int) *nn.Embedding {
+	return &nn.Embedding{W: l.matrix(name, rows, width)}
+}
+
 func (l *loader) linear(name string, out, in int) nn.Layer {
 	return &nn.Linear{W: l.matrix(name, out, in)}
 }
@@ -77,33 +82,10 @@ func loadLlama(c Config, f *gguf.File, data []byte) (*Llama, error) {
 	if len(f.Tensors) < 9*c.Layers {
 		return nil, fmt.Errorf("key %q: %d layers, and the file has only %d tensors", c.Architecture+".block_count", c.Layers, len(f.Tensors))
 	}
-	n := &Llama{Config: c, blocks: make([]block, c.Layers)}
-	n.embed = &nn.Embedding{W: l.matrix("token_embd.weight", c.Vocabulary, c.Width)}
-	n.norm = l.norm("output_norm.weight", c.Width, c.Eps)
-	n.unembed = &nn.Linear{W: n.embed.W}
-	if _, ok := f.Tensor("output.weight"); ok {
-		n.unembed = l.linear("output.weight", c.Vocabulary, c.Width)
-	}
-	qw, kvw := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	for i := range n.blocks {
-		b, at := &n.blocks[i], fmt.Sprintf("blk.%d.", i)
-		b.attnNorm = l.norm(at+"attn_norm.weight", c.Width, c.Eps)
-		b.mlpNorm = l.norm(at+"ffn_norm.weight", c.Width, c.Eps)
-		b.linear = [pass.Unembed]nn.Layer{
-			pass.QueryProj:  l.linear(at+"attn_q.weight", qw, c.Width),
-			pass.KeyProj:    l.linear(at+"attn_k.weight", kvw, c.Width),
-			pass.ValueProj:  l.linear(at+"attn_v.weight", kvw, c.Width),
-			pass.OutputProj: l.linear(at+"attn_output.weight", c.Width, qw),
-			pass.GateProj:   l.linear(at+"ffn_gate.weight", c.MLP, c.Width),
-			pass.UpProj:     l.linear(at+"ffn_up.weight", c.MLP, c.Width),
-			pass.DownProj:   l.linear(at+"ffn_down.weight", c.Width, c.MLP),
-		}
-		if l.err != nil {
-			return nil, l.err
-		}
-	}
-	if l.err != nil {
-		return nil, l.err
+	_, untied := f.Tensor("output.weight")
+	n, err := assemble(c, l, !untied)
+	if err != nil {
+		return nil, err
 	}
 	// A tensor that nothing reads is a part of the model that mica lacks, and
 	// answers without it would be wrong without a word.
@@ -112,8 +94,5 @@ func loadLlama(c Config, f *gguf.File, data []byte) (*Llama, error) {
 			return nil, fmt.Errorf("tensor %q: the llama architecture has no such part", t.Name)
 		}
 	}
-	// llama.cpp stores query and key rows so that pairs are neighbours.
-	n.rotary = op.NewRotary(op.Interleaved, c.HeadDim, c.RopeDim, c.RopeBase)
-	n.finish()
 	return n, nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/micaml/mica/nn"
 	"github.com/micaml/mica/op"
-	"github.com/micaml/mica/pass"
 	"github.com/micaml/mica/tensor"
 )
 
@@ -20,32 +19,7 @@ func NewRandom(c Config, kind tensor.DType, seed uint64) (*Llama, error) {
 		c.HeadDim < 2 || c.HeadDim > maxHeadDim || c.RopeDim < 0 || c.RopeDim%2 != 0 || c.RopeDim > c.HeadDim {
 		return nil, fmt.Errorf("lm: configuration %+v is not a network", c)
 	}
-	r := &randomizer{rng: rand.New(rand.NewPCG(seed, 0)), kind: kind}
-	n := &Llama{Config: c, blocks: make([]block, c.Layers)}
-	n.embed = &nn.Embedding{W: op.NewWeight("token_embd.weight", tensor.FromFloat32(c.Vocabulary, c.Width, r.normal(c.Vocabulary*c.Width, 1)))}
-	qw, kvw := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	for i := range n.blocks {
-		b, at := &n.blocks[i], fmt.Sprintf("blk.%d.", i)
-		b.attnNorm = ones(at+"attn_norm.weight", c.Width, c.Eps)
-		b.mlpNorm = ones(at+"ffn_norm.weight", c.Width, c.Eps)
-		b.linear = [pass.Unembed]nn.Layer{
-			pass.QueryProj:  r.linear(at+"attn_q.weight", qw, c.Width),
-			pass.KeyProj:    r.linear(at+"attn_k.weight", kvw, c.Width),
-			pass.ValueProj:  r.linear(at+"attn_v.weight", kvw, c.Width),
-			pass.OutputProj: r.linear(at+"attn_output.weight", c.Width, qw),
-			pass.GateProj:   r.linear(at+"ffn_gate.weight", c.MLP, c.Width),
-			pass.UpProj:     r.linear(at+"ffn_up.weight", c.MLP, c.Width),
-			pass.DownProj:   r.linear(at+"ffn_down.weight", c.Width, c.MLP),
-		}
-	}
-	n.norm = ones("output_norm.weight", c.Width, c.Eps)
-	n.unembed = r.linear("output.weight", c.Vocabulary, c.Width)
-	if r.err != nil {
-		return nil, r.err
-	}
-	n.rotary = op.NewRotary(op.Interleaved, c.HeadDim, c.RopeDim, c.RopeBase)
-	n.finish()
-	return n, nil
+	return assemble(c, &randomizer{rng: rand.New(rand.NewPCG(seed, 0)), kind: kind}, false)
 }
 
 // Weights returns every weight of the network, in the order of the layers.
@@ -96,7 +70,13 @@ func (r *randomizer) linear(name string, out, in int) nn.Layer {
 	return &nn.Linear{W: op.NewWeight(name, s)}
 }
 
-func ones(name string, width int, eps float32) *nn.RMSNorm {
+func (r *randomizer) failed() error { return r.err }
+
+func (r *randomizer) embedding(name string, rows, width int) *nn.Embedding {
+	return &nn.Embedding{W: op.NewWeight(name, tensor.FromFloat32(rows, width, r.normal(rows*width, 1)))}
+}
+
+func (r *randomizer) norm(name string, width int, eps float32) *nn.RMSNorm {
 	x := make([]float32, width)
 	for i := range x {
 		x[i] = 1
