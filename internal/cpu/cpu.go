@@ -17,20 +17,25 @@ type Tier uint8
 
 const (
 	Go     Tier = iota // plain Go, on every architecture
+	AVX2               // AVX2 with FMA and F16C, amd64
 	AVX512             // AVX-512 F/BW/DQ/VL/VBMI with VNNI, amd64
 	tiers
 )
 
-var names = [tiers]string{"go", "avx512"}
+var names = [tiers]string{"go", "avx2", "avx512"}
 
 func (t Tier) String() string { return names[t] }
 
 // Tiers lists the tiers that this machine can run, plainest first.
 func Tiers() []Tier {
-	if hasAVX512() {
-		return []Tier{Go, AVX512}
+	have := []Tier{Go}
+	if hasAVX2() {
+		have = append(have, AVX2)
+		if hasAVX512() {
+			have = append(have, AVX512)
+		}
 	}
-	return []Tier{Go}
+	return have
 }
 
 // EnvKernels is the variable that pins a tier, for tests and for bisecting.

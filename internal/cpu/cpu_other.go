@@ -2,4 +2,5 @@
 
 package cpu
 
+func hasAVX2() bool   { return false }
 func hasAVX512() bool { return false }

@@ -3,19 +3,20 @@ package cpu
 import "testing"
 
 func TestChoose(t *testing.T) {
-	both := []Tier{Go, AVX512}
+	all := []Tier{Go, AVX2, AVX512}
 	for _, c := range []struct {
 		want string
 		have []Tier
 		tier Tier
 		err  string
 	}{
-		{"", both, AVX512, ""},
+		{"", all, AVX512, ""},
 		{"", []Tier{Go}, Go, ""},
-		{"go", both, Go, ""},
-		{"avx512", both, AVX512, ""},
+		{"go", all, Go, ""},
+		{"avx2", all, AVX2, ""},
+		{"avx512", all, AVX512, ""},
 		{"avx512", []Tier{Go}, Go, "MICA_KERNELS=avx512: not a kernel tier of this machine (it has go)"},
-		{"fast", both, AVX512, "MICA_KERNELS=fast: not a kernel tier of this machine (it has go, avx512)"},
+		{"fast", all, AVX512, "MICA_KERNELS=fast: not a kernel tier of this machine (it has go, avx2, avx512)"},
 	} {
 		got, err := choose(c.want, c.have)
 		msg := ""
