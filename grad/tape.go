@@ -87,7 +87,7 @@ func (t *Tape) BackwardFrom(seeds ...Seed) error {
 	for i := len(t.entries) - 1; i >= 0; i-- {
 		e := &t.entries[i]
 		if t.Of(e.Out) != nil {
-			e.Op.Backward(t.c, e, t)
+			t.c.Back(e, t)
 		}
 	}
 	t.entries = t.entries[:0] // walked: a second walk would count twice

@@ -8,7 +8,7 @@ func SiLU(c *Ctx, x Val) Val {
 	if c.err != nil {
 		return Val{}
 	}
-	act.SiLU(c.Data(y), c.Data(x))
+	c.each1(act.SiLU, c.Data(y), c.Data(x))
 	return c.record(Entry{Op: siluOp{}, Out: y, In: [3]Val{x}})
 }
 
@@ -17,7 +17,7 @@ type siluOp struct{}
 func (siluOp) Name() string { return "silu" }
 
 func (siluOp) Backward(c *Ctx, e *Entry, g Grads) {
-	act.SiLUBackward(g.Into(e.In[0]), g.Of(e.Out), c.Data(e.In[0]))
+	c.each2(act.SiLUBackward, g.Into(e.In[0]), g.Of(e.Out), c.Data(e.In[0]))
 }
 
 func (siluOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 4, 2) }
@@ -62,7 +62,7 @@ func SwiGLU(c *Ctx, g, u Val) Val {
 	if !ok {
 		return Val{}
 	}
-	act.SwiGLU(c.Data(y), c.Data(g), c.Data(u))
+	c.each2(act.SwiGLU, c.Data(y), c.Data(g), c.Data(u))
 	return c.record(Entry{Op: swigluOp{}, Out: y, In: [3]Val{g, u}})
 }
 
@@ -76,13 +76,13 @@ func (swigluOp) Backward(c *Ctx, e *Entry, gr Grads) {
 	scope := c.Open()
 	t := c.Data(c.Out(c.Shape(e.Out)))
 	if dg != nil {
-		act.Mul(t, dy, u)
-		act.SiLUBackward(dg, t, g)
+		c.each2(act.Mul, t, dy, u)
+		c.each2(act.SiLUBackward, dg, t, g)
 	}
 	if du != nil {
-		act.SiLU(t, g)
-		act.Mul(t, t, dy)
-		act.Add(du, du, t)
+		c.each1(act.SiLU, t, g)
+		c.each2(act.Mul, t, t, dy)
+		c.each2(act.Add, du, du, t)
 	}
 	c.Close(scope)
 }

@@ -8,7 +8,7 @@ func Add(c *Ctx, x, y Val) Val {
 	if !ok {
 		return Val{}
 	}
-	act.Add(c.Data(z), c.Data(x), c.Data(y))
+	c.each2(act.Add, c.Data(z), c.Data(x), c.Data(y))
 	return c.record(Entry{Op: addOp{}, Out: z, In: [3]Val{x, y}})
 }
 
@@ -16,11 +16,11 @@ type addOp struct{}
 
 func (addOp) Name() string { return "add" }
 
-func (addOp) Backward(_ *Ctx, e *Entry, g Grads) {
+func (addOp) Backward(c *Ctx, e *Entry, g Grads) {
 	dz := g.Of(e.Out)
 	for _, v := range e.In[:2] {
 		if d := g.Into(v); d != nil {
-			act.Add(d, d, dz)
+			c.each2(act.Add, d, d, dz)
 		}
 	}
 }
@@ -33,7 +33,7 @@ func Mul(c *Ctx, x, y Val) Val {
 	if !ok {
 		return Val{}
 	}
-	act.Mul(c.Data(z), c.Data(x), c.Data(y))
+	c.each2(act.Mul, c.Data(z), c.Data(x), c.Data(y))
 	return c.record(Entry{Op: mulOp{}, Out: z, In: [3]Val{x, y}})
 }
 
@@ -63,7 +63,7 @@ func Scale(c *Ctx, x Val, f float32) Val {
 	if c.err != nil {
 		return Val{}
 	}
-	act.Scale(c.Data(y), c.Data(x), f)
+	c.eachScale(act.Scale, c.Data(y), c.Data(x), f)
 	return c.record(Entry{Op: scaleOp{}, Out: y, In: [3]Val{x}, Attr: Attr{F: f}})
 }
 

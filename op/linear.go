@@ -55,11 +55,19 @@ func (linearOp) Backward(c *Ctx, e *Entry, g Grads) {
 
 func (linearOp) Cost(c *Ctx, e *Entry) Cost {
 	t, n, k := int64(c.Shape(e.Out).Rows()), int64(e.W.Rows), int64(e.W.Cols)
-	return Cost{Flops: 2 * t * n * k, Bytes: int64(len(e.W.Bytes())) + 4*t*(n+k)}
+	cost := Cost{Bytes: int64(len(e.W.Bytes())) + 4*t*(n+k)}
+	if c.mode == Fast && qgemm.Supports(e.W.DType) {
+		cost.ByteOps = 2 * t * n * k
+	} else {
+		cost.Flops = 2 * t * n * k
+	}
+	return cost
 }
 
 // kernels is the scratch that kernels keep between calls.
 type kernels struct {
-	gemm gemm.Scratch
-	attn attention
+	gemm   gemm.Scratch
+	attn   attention
+	each   each
+	rotate rotate
 }

@@ -32,9 +32,15 @@ type Attr struct {
 	Spec any // a pointer to an op's own settings
 }
 
-// Cost is what a call costs at least: multiplications and additions, and
-// bytes that must cross the memory bus if nothing is cached.
-type Cost struct{ Flops, Bytes int64 }
+// Cost is what a call costs at least: multiplications and additions of
+// float32 numbers and of 8-bit ones, and bytes that must cross the memory bus
+// if nothing is cached.
+type Cost struct{ Flops, ByteOps, Bytes int64 }
+
+// Plus adds n times d.
+func (a Cost) Plus(n int64, d Cost) Cost {
+	return Cost{a.Flops + n*d.Flops, a.ByteOps + n*d.ByteOps, a.Bytes + n*d.Bytes}
+}
 
 // Grads is the backward pass as an op sees it.
 type Grads interface {
@@ -49,10 +55,33 @@ type Grads interface {
 type Recorder interface{ Add(e Entry) }
 
 // Tracer sees each call when it has ended, for profiles.
-type Tracer interface{ Trace(c *Ctx, e Entry) }
+type Tracer interface {
+	Trace(c *Ctx, e Entry)
+	// TraceBackward sees the call's backward pass; gradients is how many of
+	// its inputs and weights it was for.
+	TraceBackward(c *Ctx, e Entry, gradients int)
+}
 
 // Trace makes t see each call from now on; nil ends it.
 func (c *Ctx) Trace(t Tracer) { c.tracer = t }
+
+// Back runs the backward pass of a call: grad.Tape's walk.
+func (c *Ctx) Back(e *Entry, g Grads) {
+	e.Op.Backward(c, e, g)
+	if c.tracer == nil {
+		return
+	}
+	n := 0
+	for _, v := range e.In {
+		if c.Wants(v) {
+			n++
+		}
+	}
+	if e.W != nil && e.W.Grad != nil {
+		n++
+	}
+	c.tracer.TraceBackward(c, *e, n)
+}
 
 // record ends an op: without a tape and a tracer it costs nothing.
 func (c *Ctx) record(e Entry) Val {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/micaml/mica/internal/kernel/act"
 	"github.com/micaml/mica/internal/kernel/rope"
 )
 
@@ -77,22 +78,36 @@ func Rotate(c *Ctx, x Val, r *Rotary, positions []int32) Val {
 	if c.err != nil {
 		return Val{}
 	}
-	r.turn(c.Data(y), c.Data(x), s.Width(), positions, 1)
+	c.rotate(rotate{r, c.Data(y), c.Data(x), s.Width(), positions, 1})
 	return c.record(Entry{Op: rotateOp{}, Out: y, In: [3]Val{x}, Attr: Attr{IDs: positions, Spec: r}})
 }
 
-// turn rotates rows by sign times their angle.
-func (r *Rotary) turn(dst, src []float32, width int, positions []int32, sign float32) {
-	for i, p := range positions {
-		t := r.table(p)
-		for lo := i * width; lo < (i+1)*width; lo += r.head {
-			d, s := dst[lo:lo+r.head], src[lo:lo+r.head]
-			if r.layout == Interleaved {
-				rope.Interleaved(d, s, t, sign)
+// rotate is a loop over rows that turns them by sign times their angle.
+type rotate struct {
+	*Rotary
+	dst, src  []float32
+	width     int
+	positions []int32
+	sign      float32
+}
+
+func (c *Ctx) rotate(t rotate) {
+	c.kernels.rotate = t
+	c.pool.For(len(t.positions), max(1, eachGrain/max(1, t.width)), &c.kernels.rotate)
+	c.kernels.rotate = rotate{}
+}
+
+func (t *rotate) Do(_, from, to int) {
+	for i := from; i < to; i++ {
+		table := t.table(t.positions[i])
+		for lo := i * t.width; lo < (i+1)*t.width; lo += t.head {
+			d, s := t.dst[lo:lo+t.head], t.src[lo:lo+t.head]
+			if t.layout == Interleaved {
+				rope.Interleaved(d, s, table, t.sign)
 			} else {
-				rope.Halves(d, s, t, sign)
+				rope.Halves(d, s, table, t.sign)
 			}
-			copy(d[r.rotary:], s[r.rotary:])
+			copy(d[t.rotary:], s[t.rotary:])
 		}
 	}
 }
@@ -104,12 +119,12 @@ func (rotateOp) Name() string { return "rotate" }
 // Backward turns the gradient back.
 func (rotateOp) Backward(c *Ctx, e *Entry, g Grads) {
 	dy, dx := g.Of(e.Out), g.Into(e.In[0])
-	r := e.Attr.Spec.(*Rotary)
-	back := make([]float32, len(dy))
-	r.turn(back, dy, c.Shape(e.Out).Width(), e.Attr.IDs, -1)
-	for i, d := range back {
-		dx[i] += d
-	}
+	s := c.Shape(e.Out)
+	scope := c.Open()
+	back := c.Data(c.Out(s))
+	c.rotate(rotate{e.Attr.Spec.(*Rotary), back, dy, s.Width(), e.Attr.IDs, -1})
+	c.each2(act.Add, dx, dx, back)
+	c.Close(scope)
 }
 
 func (rotateOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 3, 2) }

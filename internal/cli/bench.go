@@ -3,26 +3,29 @@ package cli
 import (
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"strings"
-	"time"
 
-	"github.com/micaml/mica/internal/cpu"
-	"github.com/micaml/mica/model/lm"
-	"github.com/micaml/mica/pass"
+	"github.com/micaml/mica/op"
 )
 
 var benchVerb = verb{
 	name: "bench", args: "MODEL", maxArgs: 1,
 	short: "measure reading and generating",
-	long: `bench measures how fast a model reads prompts (pp512: 512 tokens at once) and how
-fast it generates (tg128: 128 tokens, one after the other). Each test runs once
-unmeasured and then as often as --repeat says; the table has mean and standard
-deviation. The tokens are random, the same for the same --seed.`,
+	long: `bench measures how fast a model reads prompts (pp512: 512 tokens at once), how
+fast it generates (tg128: 128 tokens, one after the other; tg128@d4000: after
+4,000 tokens of context), and how fast some tokens pass at once, with the logits
+of each, as in verification and batching (rows8). Each test runs once unmeasured
+and then as often as --repeat says; the table has mean and standard deviation.
+The tokens are random, the same for the same --seed.
+
+--by-op tells where the time went: for each kind of op its share of the time,
+arithmetic (8-bit operations where weights are quantised and the mode is fast)
+and memory traffic, and what share that is of what this machine can do. More
+than 100 % is data that came from a cache.`,
 	example: `  mica bench smollm2
-  mica bench smollm2 --prompt 512,4096 --gen 64 --threads 1 --json`,
-	flags: []string{"model", "bench-prompt", "gen", "repeat", "mode", "threads", "seed"},
+  mica bench smollm2 --prompt 512,4096 --gen 64 --threads 1 --json
+  mica bench smollm2 --prompt 0 --gen 32 --depth 0,2000,8000
+  mica bench smollm2 --prompt 512 --gen 0 --by-op`,
+	flags: []string{"model", "bench-prompt", "gen", "depth", "rows", "by-op", "repeat", "mode", "threads", "seed"},
 	run:   runBench,
 }
 
@@ -34,6 +37,7 @@ type benchmark struct {
 	LoadMS       float64    `json:"load_ms"`
 	PeakRSS      int64      `json:"peak_rss_bytes"`
 	WeightsBytes int64      `json:"weights_bytes"`
+	Limits       *limits    `json:"limits,omitempty"`
 }
 
 type benchRow struct {
@@ -43,13 +47,7 @@ type benchRow struct {
 	Repeat  int     `json:"repeat"`
 	Threads int     `json:"threads"`
 	Kernels string  `json:"kernel_tier"`
-}
-
-// benchTest is a test: prompt tokens read at once, or tokens generated.
-type benchTest struct {
-	name   string
-	tokens int
-	gen    bool
+	ByOp    []opRow `json:"by_op,omitempty"`
 }
 
 func runBench(ctx context.Context, c *call) error {
@@ -63,18 +61,27 @@ func runBench(ctx context.Context, c *call) error {
 	}
 	defer m.Close()
 	for _, t := range tests {
-		if t.tokens > m.config().Context {
+		if t.depth+t.tokens > m.config().Context {
 			return usage("give at most "+count(m.config().Context), "%s: longer than the model's context", t.name)
 		}
 	}
-	eng, err := c.engine(m)
+	var profile *op.Profile
+	var trace op.Tracer
+	if c.set.byOp {
+		profile = &op.Profile{}
+		trace = profile
+	}
+	eng, err := c.engine(m, trace)
 	if err != nil {
 		return err
 	}
 	defer eng.Close()
 	doc := benchmark{Mode: eng.Mode().String(), LoadMS: millis(m.load), WeightsBytes: m.Weights}
+	if profile != nil {
+		doc.Limits = measureLimits(eng.Threads())
+	}
 	for _, t := range tests {
-		row, err := c.measure(ctx, eng, m, t)
+		row, err := c.measure(ctx, eng, m, t, profile, doc.Limits)
 		if err != nil {
 			return err
 		}
@@ -97,95 +104,15 @@ func runBench(ctx context.Context, c *call) error {
 	mc := thisMachine()
 	fmt.Fprintf(c.out, "\n%s, %s weights, %s mode, %d threads, %s kernels\n%s, peak memory %s\n",
 		harmless(m.file.Name), size(m.Weights), doc.Mode, eng.Threads(), mc.Kernels, mc.CPU, size(doc.PeakRSS))
-	return nil
-}
-
-func (c *call) benchTests() ([]benchTest, error) {
-	var tests []benchTest
-	for _, f := range strings.Split(c.set.prompts, ",") {
-		n, err := parseWhole(strings.TrimSpace(f), 0, 1<<20)
-		if err != nil {
-			return nil, usage("write lengths like 512 or 512,4096", "--prompt %s: %w", quoted(c.set.prompts), err)
-		}
-		if n > 0 {
-			tests = append(tests, benchTest{fmt.Sprint("pp", n), n, false})
+	for _, r := range doc.Rows {
+		if r.ByOp != nil {
+			fmt.Fprintf(c.out, "\n%s by op\n", r.Test)
+			byOpTable(c.out, c.outTTY, r.ByOp)
 		}
 	}
-	if c.set.gen > 0 {
-		tests = append(tests, benchTest{fmt.Sprint("tg", c.set.gen), c.set.gen, true})
-	}
-	if len(tests) == 0 {
-		return nil, usage("give --prompt N or --gen N above 0", "nothing to measure")
-	}
-	return tests, nil
-}
-
-func (c *call) measure(ctx context.Context, eng *pass.Engine, m *model, t benchTest) (benchRow, error) {
-	row := benchRow{Test: t.name, Repeat: c.set.repeat, Threads: eng.Threads(), Kernels: cpu.Kernels().String()}
-	stop := c.working("measuring %s", t.name)
-	defer stop()
-	rng := rand.New(rand.NewPCG(c.set.seed, uint64(t.tokens)))
-	ids := make([]int32, t.tokens)
-	for i := range ids {
-		ids[i] = int32(rng.IntN(m.config().Vocabulary))
-	}
-	var rates []float64
-	for i := range c.set.repeat + 1 {
-		start := time.Now()
-		if err := t.once(ctx, eng, ids); err != nil {
-			return row, err
-		}
-		if i > 0 { // the first run maps pages and wakes threads
-			rates = append(rates, rate(t.tokens, time.Since(start)))
-		}
-	}
-	row.Mean, row.SD = meanSD(rates)
-	return row, nil
-}
-
-// once runs a test: all tokens in one pass, or one by one with the logits of
-// each read as a sampler would.
-func (t *benchTest) once(ctx context.Context, eng *pass.Engine, ids []int32) error {
-	if !t.gen {
-		return readOnce(ctx, eng, pass.NewSeq(ids...))
-	}
-	seq := pass.NewSeq()
-	seq.Reserve(len(ids))
-	for _, id := range ids {
-		seq.Append(id)
-		if err := readOnce(ctx, eng, seq); err != nil {
-			return err
-		}
+	if l := doc.Limits; l != nil {
+		fmt.Fprintf(c.out, "\nLimits of %d threads: %.0f GFLOP/s, %.0f GOP/s of 8 bits, %.1f GB/s read\n",
+			eng.Threads(), l.Flops/1e9, l.ByteOps/1e9, l.Read/1e9)
 	}
 	return nil
-}
-
-func readOnce(ctx context.Context, eng *pass.Engine, seq *pass.Seq) error {
-	p, err := eng.Begin(seq)
-	if err != nil {
-		return err
-	}
-	defer p.End()
-	if err := p.Run(ctx, 0, eng.Depth()); err != nil {
-		return err
-	}
-	logits, err := p.Logits(-1)
-	if err == nil {
-		lm.Argmax(logits)
-	}
-	return err
-}
-
-// meanSD is the mean and the sample standard deviation.
-func meanSD(x []float64) (mean, sd float64) {
-	for _, v := range x {
-		mean += v / float64(len(x))
-	}
-	if len(x) < 2 {
-		return mean, 0
-	}
-	for _, v := range x {
-		sd += (v - mean) * (v - mean)
-	}
-	return mean, math.Sqrt(sd / float64(len(x)-1))
 }

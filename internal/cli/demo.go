@@ -82,7 +82,7 @@ func runDemo(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	eng, err := c.engine(m)
+	eng, err := c.engine(m, nil)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,10 @@ func runDemo(ctx context.Context, c *call) error {
 	}
 	// The first pass maps the file's pages and wakes the threads: not on the
 	// account of whoever comes first.
-	if err := readOnce(ctx, eng, pass.NewSeq(ids[:min(64, len(ids))]...)); err != nil {
+	warm := benchRun{eng: eng, seq: pass.NewSeq(), rows: []int{-1}}
+	err = warm.step(ctx, ids[:min(64, len(ids))]...)
+	warm.end()
+	if err != nil {
 		return err
 	}
 	doc := demoDoc{Document: demoTitle, Needle: demoNeedle, Question: demoQuestion, Mode: c.set.mode, Threads: eng.Threads()}

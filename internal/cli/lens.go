@@ -84,7 +84,7 @@ func runLens(ctx context.Context, c *call) error {
 	for _, id := range doc.TokenIDs {
 		doc.Tokens = append(doc.Tokens, m.piece(id))
 	}
-	eng, err := c.engine(m)
+	eng, err := c.engine(m, nil)
 	if err != nil {
 		return err
 	}

@@ -84,12 +84,12 @@ func (m *model) digest() (string, error) {
 }
 
 // engine returns an engine for the model with the settings in force.
-func (c *call) engine(m *model) (*pass.Engine, error) {
+func (c *call) engine(m *model, trace op.Tracer) (*pass.Engine, error) {
 	mode, err := op.ParseMode(c.set.mode)
 	if err != nil {
 		return nil, usage("exact and fast are the modes", "%w", err)
 	}
-	return pass.NewEngine(m.Net, pass.Options{Mode: mode, Threads: c.set.threads}), nil
+	return pass.NewEngine(m.Net, pass.Options{Mode: mode, Threads: c.set.threads, Trace: trace}), nil
 }
 
 // contextOf is the context in force for a model.

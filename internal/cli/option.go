@@ -16,19 +16,20 @@ type settings struct {
 	selection, mode, color      string
 	output, layers, target      string
 	decode, prompts             string
+	depths, rows                string
 
 	predict, context, threads int
 	topK, top, gen, repeat    int
 	temp, topP                float64
 	seed                      uint64
 
-	json, quiet, verbose, raw, showKept, special bool
+	json, quiet, verbose, raw, showKept, special, byOp bool
 }
 
 func defaults() *settings {
 	return &settings{
 		mode: "fast", color: "auto", layers: "all", topK: 40, topP: 0.95,
-		top: 5, gen: 128, repeat: 3, prompts: "512",
+		top: 5, gen: 128, repeat: 3, prompts: "512", depths: "0", rows: "0",
 	}
 }
 
@@ -74,6 +75,9 @@ var options = []option{
 	{key: "seed", short: "s", arg: "N", help: "seed of everything random", value: seed(func(s *settings) *uint64 { return &s.seed })},
 	{key: "bench-prompt", name: "prompt", short: "p", arg: "N[,N]", help: "lengths of prompts to read, in tokens", value: text(func(s *settings) *string { return &s.prompts })},
 	{key: "gen", short: "n", arg: "N", help: "tokens to generate", value: whole(0, 1<<20, func(s *settings) *int { return &s.gen })},
+	{key: "depth", arg: "N[,N]", help: "tokens of context before those to generate", value: text(func(s *settings) *string { return &s.depths })},
+	{key: "rows", arg: "N[,N]", help: "tokens to pass at once, with the logits of each", value: text(func(s *settings) *string { return &s.rows })},
+	{key: "by-op", help: "tell where the time goes, by op, and how far from the machine's limits", value: toggle(func(s *settings) *bool { return &s.byOp })},
 	{key: "repeat", arg: "N", help: "runs of each test", value: whole(1, 1000, func(s *settings) *int { return &s.repeat })},
 	{key: "layers", arg: "LIST", help: "layers to look at: 0-11, 4,8, -1 (the last), all", value: text(func(s *settings) *string { return &s.layers })},
 	{key: "top", arg: "N", help: "guesses to give for each position", value: whole(1, 1000, func(s *settings) *int { return &s.top })},

@@ -87,7 +87,7 @@ func runRun(ctx context.Context, c *call) error {
 			return err
 		}
 	}
-	eng, err := c.engine(m)
+	eng, err := c.engine(m, nil)
 	if err != nil {
 		return err
 	}

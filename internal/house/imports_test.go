@@ -35,6 +35,7 @@ var rooms = []room{
 	{"internal/kernel/act", "internal/cpu internal/f32 internal/par"},
 	{"internal/kernel/rope", "internal/cpu internal/f32 internal/par"},
 	{"internal/kernel/attn", "internal/cpu internal/f32 internal/par internal/kernel/gemm tensor"},
+	{"internal/kernel/peak", "internal/cpu internal/f32 internal/par"},
 	{"op", "tensor internal/par internal/kernel/gemm internal/kernel/qgemm internal/kernel/norm internal/kernel/act internal/kernel/rope internal/kernel/attn"},
 	{"grad", "op"},
 	{"nn", "op tensor"},
