@@ -69,7 +69,7 @@ func Attention(c *Ctx, q, k, v Val, spec *AttentionSpec) Val {
 	a := &c.kernels.attn
 	a.append(c, c.Data(k), c.Data(v), spec)
 	a.begin(c, spec, c.Data(q), c.Data(out), c.Data(stats))
-	c.pool.For(len(a.units), 1, a)
+	a.forward(c)
 	a.columnSums()
 	y := c.record(Entry{Op: attentionOp{}, Out: out, In: [3]Val{q, k, v}, Attr: Attr{Spec: spec, Aux: stats}})
 	a.release()
@@ -119,6 +119,7 @@ type attention struct {
 	units  []unit
 	bounds []int // of all units' rows: how many entries each sees
 	work   []attn.Scratch
+	split  spanLoop
 	temp   []*Cache // for runs that remember nothing
 	used   int
 }
@@ -272,7 +273,7 @@ func Pattern(c *Ctx, q Val, m *Cache, h Heads) Val {
 	a := &c.kernels.attn
 	// The statistics come from a forward pass, whose outputs nobody wants.
 	a.begin(c, spec, c.Data(q), c.Data(c.Out(s)), c.Data(stats))
-	c.pool.For(len(a.units), 1, a)
+	a.forward(c)
 	od, flat := c.Data(out), []float32(nil)
 	for i := range a.units {
 		u := &a.units[i]

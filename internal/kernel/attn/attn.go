@@ -12,6 +12,9 @@
 //	acc  = acc*corr + a chain of fma from +0, over j ascending, of p[j] v[j]
 //	out  = acc / l, at the end
 //
+// Every 1,024 entries, a span, it begins anew, and the spans' m, l and acc are
+// joined in ascending order: so cores can share the entries of one row.
+//
 // So a row's result depends on its own query, entries and bounds alone: not on
 // the rows that share a call, on how a prompt was cut, or on what later entries
 // of a block hold, for those never enter a sum. The tiers share every bit.
@@ -115,7 +118,9 @@ type Scratch struct {
 	acc  []float32 // [rowTile][Pad(Dim)]
 	s    []float32 // [rowTile][Block]: scores, then probabilities
 	stat []float32 // [rowTile][2]: m and l
-	back backward
+
+	total, totals []float32 // acc and stat of the spans so far
+	back          backward
 }
 
 // Grow readies the scratch for a head dimension, so that a worker that joins a
@@ -126,6 +131,8 @@ func (s *Scratch) Grow(dim int) {
 		s.acc = make([]float32, rowTile*pd)
 		s.s = make([]float32, rowTile*Block)
 		s.stat = make([]float32, rowTile*2)
+		s.total = make([]float32, rowTile*pd)
+		s.totals = make([]float32, rowTile*2)
 	}
 }
 

@@ -139,6 +139,11 @@ var shapes = []shape{
 	{128, 4, 9, 130, true, true, 0},
 	{256, 1, 40, 50, false, true, 0},
 	{300, 2, 10, 60, true, true, 0},
+	// More than one span.
+	{64, 3, 40, 1010, true, true, 0},
+	{16, 2, 3, 2300, false, false, 0},
+	{20, 1, 60, 2030, true, true, 1100},
+	{20, 1, 9, 3000, false, true, 40},
 }
 
 func (s shape) problem(r *rand.Rand) *problem {

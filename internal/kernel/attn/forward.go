@@ -25,14 +25,37 @@ func (s *Scratch) forward(t cpu.Tier, kv *KV, q *Rows) {
 
 // rows computes rows [lo, hi), at most rowTile.
 func (s *Scratch) rows(kv *KV, q *Rows, lo, hi int) {
-	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
-	gather(s.q, q.Q, q, lo, hi, dim)
-	clear(s.acc[:(hi-lo)*pd])
-	for i := range hi - lo {
-		s.stat[2*i], s.stat[2*i+1] = float32(math.Inf(-1)), 0
+	gather(s.q, q.Q, q, lo, hi, kv.Dim)
+	first, last := spans(q, lo, hi)
+	if last <= first+1 {
+		s.part(kv, q, lo, hi, first)
+		s.finish(kv, q, lo, hi, s.acc, s.stat)
+		return
 	}
+	n := hi - lo
+	s.reset(s.total, s.totals, n, kv.Dim)
+	for sp := first; sp < last; sp++ {
+		s.part(kv, q, lo, hi, sp)
+		join(q, lo, hi, sp, kv.Dim, s.total, s.totals, s.acc, s.stat)
+	}
+	s.finish(kv, q, lo, hi, s.total, s.totals)
+}
+
+// reset readies sums and statistics of n rows.
+func (s *Scratch) reset(acc, stat []float32, n, dim int) {
+	clear(acc[:n*gemm.Pad(dim)])
+	for i := range n {
+		stat[2*i], stat[2*i+1] = float32(math.Inf(-1)), 0
+	}
+}
+
+// part takes rows [lo, hi), whose queries are gathered, through the blocks of one
+// span, to s.acc and s.stat.
+func (s *Scratch) part(kv *KV, q *Rows, lo, hi, sp int) {
+	pd := gemm.Pad(kv.Dim)
+	s.reset(s.acc, s.stat, hi-lo, kv.Dim)
 	first, last := span(q, lo, hi)
-	for b := first; b < last; b++ {
+	for b := max(first, sp*spanBlocks); b < min(last, (sp+1)*spanBlocks); b++ {
 		i0, i1 := seeing(q, lo, hi, b*Block)
 		s.scores(kv, b, i0, i1)
 		for i := i0; i < i1; i++ {
@@ -56,13 +79,18 @@ func (s *Scratch) rows(kv *KV, q *Rows, lo, hi int) {
 			i = e
 		}
 	}
+}
+
+// finish divides the sums and stores what Rows asks for.
+func (s *Scratch) finish(kv *KV, q *Rows, lo, hi int, acc, stat []float32) {
+	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
 	for i := range hi - lo {
-		m, l := s.stat[2*i], s.stat[2*i+1]
+		m, l := stat[2*i], stat[2*i+1]
 		out := q.Out[q.at(lo+i):][:dim]
 		if q.empty(lo + i) {
 			clear(out)
 		} else {
-			for d, a := range s.acc[i*pd : i*pd+dim] {
+			for d, a := range acc[i*pd : i*pd+dim] {
 				out[d] = a / l
 			}
 		}
