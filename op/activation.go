@@ -2,58 +2,65 @@ package op
 
 import "github.com/micaml/mica/internal/kernel/act"
 
+// ReLU is max(x, 0), element by element.
+func ReLU(c *Ctx, x Val) Val { return activate(c, &relu, x) }
+
+// Sigmoid is 1 / (1 + exp(-x)), element by element.
+func Sigmoid(c *Ctx, x Val) Val { return activate(c, &sigmoid, x) }
+
+// Tanh is the hyperbolic tangent, element by element.
+func Tanh(c *Ctx, x Val) Val { return activate(c, &tanh, x) }
+
 // SiLU is x * sigmoid(x), element by element.
-func SiLU(c *Ctx, x Val) Val {
+func SiLU(c *Ctx, x Val) Val { return activate(c, &silu, x) }
+
+// GELU is x/2 * (1 + erf(x/√2)), element by element (Hendrycks and Gimpel 2016).
+func GELU(c *Ctx, x Val) Val { return activate(c, &gelu, x) }
+
+// GELUTanh is x/2 * (1 + tanh(√(2/π)(x + 0.044715x³))), the approximation of
+// GELU that BERT and GPT-2 were trained with.
+func GELUTanh(c *Ctx, x Val) Val { return activate(c, &geluTanh, x) }
+
+// activation is an op of one tensor that works element by element.
+type activation struct {
+	name    string
+	forward func(y, x []float32)
+	// backward adds dy times the derivative to dx, given x, or the op's result
+	// if ofResult is set.
+	backward func(dx, dy, x []float32)
+	ofResult bool
+	flops    int64 // an element; an exponential counts as one
+}
+
+var (
+	relu     = activation{"relu", act.ReLU, act.ReLUBackward, false, 1}
+	sigmoid  = activation{"sigmoid", act.Sigmoid, act.SigmoidBackward, true, 3}
+	tanh     = activation{"tanh", act.Tanh, act.TanhBackward, true, 4}
+	silu     = activation{"silu", act.SiLU, act.SiLUBackward, false, 4}
+	gelu     = activation{"gelu", act.GELU, act.GELUBackward, false, 5}
+	geluTanh = activation{"gelu-tanh", act.GELUTanh, act.GELUTanhBackward, false, 8}
+)
+
+func activate(c *Ctx, a *activation, x Val) Val {
 	y := c.Out(c.Shape(x))
 	if c.err != nil {
 		return Val{}
 	}
-	c.each1(act.SiLU, c.Data(y), c.Data(x))
-	return c.record(Entry{Op: siluOp{}, Out: y, In: [3]Val{x}})
+	c.each1(a.forward, c.Data(y), c.Data(x))
+	return c.record(Entry{Op: a, Out: y, In: [3]Val{x}})
 }
 
-type siluOp struct{}
+func (a *activation) Name() string { return a.name }
 
-func (siluOp) Name() string { return "silu" }
-
-func (siluOp) Backward(c *Ctx, e *Entry, g Grads) {
-	c.each2(act.SiLUBackward, g.Into(e.In[0]), g.Of(e.Out), c.Data(e.In[0]))
-}
-
-func (siluOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 4, 2) }
-
-// Softmax is exp(x) / sum(exp(x)) over each row. x [T, V] -> [T, V].
-func Softmax(c *Ctx, x Val) Val {
-	s := c.Shape(x)
-	y := c.Out(s)
-	if c.err != nil {
-		return Val{}
+func (a *activation) Backward(c *Ctx, e *Entry, g Grads) {
+	v := e.In[0]
+	if a.ofResult {
+		v = e.Out
 	}
-	w, xd, yd := s.Width(), c.Data(x), c.Data(y)
-	for i := range s.Rows() {
-		act.Softmax(yd[i*w:(i+1)*w], xd[i*w:(i+1)*w])
-	}
-	return c.record(Entry{Op: softmaxOp{}, Out: y, In: [3]Val{x}})
+	c.each2(a.backward, g.Into(e.In[0]), g.Of(e.Out), c.Data(v))
 }
 
-type softmaxOp struct{}
-
-func (softmaxOp) Name() string { return "softmax" }
-
-// Backward: dx = p * (dy - sum(p * dy)).
-func (softmaxOp) Backward(c *Ctx, e *Entry, g Grads) {
-	dx, dy, p := g.Into(e.In[0]), g.Of(e.Out), c.Data(e.Out)
-	w := c.Shape(e.Out).Width()
-	for lo := 0; lo < len(p); lo += w {
-		hi := lo + w
-		dot := act.Dot(p[lo:hi], dy[lo:hi])
-		for j := lo; j < hi; j++ {
-			dx[j] += float32(p[j] * (dy[j] - dot))
-		}
-	}
-}
-
-func (softmaxOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 5, 2) }
+func (a *activation) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, a.flops, 2) }
 
 // SwiGLU is silu(g) * u, the gated hidden layer of the Llama family (Shazeer
 // 2020). g, u [T, F] -> [T, F].
@@ -70,21 +77,23 @@ type swigluOp struct{}
 
 func (swigluOp) Name() string { return "swiglu" }
 
-func (swigluOp) Backward(c *Ctx, e *Entry, gr Grads) {
-	dy, g, u := gr.Of(e.Out), c.Data(e.In[0]), c.Data(e.In[1])
-	dg, du := gr.Into(e.In[0]), gr.Into(e.In[1]) // before the scope: they outlive it
+func (swigluOp) Backward(c *Ctx, e *Entry, g Grads) {
+	s := c.Shape(e.Out)
+	t := rowLoop{row: swigluBackwardRow, width: s.Width(), dst: g.Into(e.In[0]), dst2: g.Into(e.In[1]),
+		x: g.Of(e.Out), y: c.Data(e.In[0]), z: c.Data(e.In[1])}
 	scope := c.Open()
-	t := c.Data(c.Out(c.Shape(e.Out)))
-	if dg != nil {
-		c.each2(act.Mul, t, dy, u)
-		c.each2(act.SiLUBackward, dg, t, g)
+	for _, d := range []*[]float32{&t.dst, &t.dst2} {
+		if *d == nil { // nobody wants it, and one pass makes both
+			*d = c.Data(c.Out(s))
+			clear(*d)
+		}
 	}
-	if du != nil {
-		c.each1(act.SiLU, t, g)
-		c.each2(act.Mul, t, t, dy)
-		c.each2(act.Add, du, du, t)
-	}
+	c.rows(s.Rows(), t)
 	c.Close(scope)
+}
+
+func swigluBackwardRow(t *rowLoop, i int) {
+	act.SwiGLUBackward(t.of(t.dst, i), t.of(t.dst2, i), t.of(t.x, i), t.of(t.y, i), t.of(t.z, i))
 }
 
 func (swigluOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 5, 3) }

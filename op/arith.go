@@ -1,6 +1,9 @@
 package op
 
-import "github.com/micaml/mica/internal/kernel/act"
+import (
+	"github.com/micaml/mica/internal/kernel/act"
+	"github.com/micaml/mica/internal/kernel/norm"
+)
 
 // Add returns x + y, element by element; shapes must be equal.
 func Add(c *Ctx, x, y Val) Val {
@@ -44,14 +47,10 @@ func (mulOp) Name() string { return "mul" }
 func (mulOp) Backward(c *Ctx, e *Entry, g Grads) {
 	dz, x, y := g.Of(e.Out), c.Data(e.In[0]), c.Data(e.In[1])
 	if d := g.Into(e.In[0]); d != nil {
-		for i, v := range dz {
-			d[i] += float32(v * y[i])
-		}
+		c.each2(act.MulAdd, d, dz, y)
 	}
 	if d := g.Into(e.In[1]); d != nil {
-		for i, v := range dz {
-			d[i] += float32(v * x[i])
-		}
+		c.each2(act.MulAdd, d, dz, x)
 	}
 }
 
@@ -71,12 +70,11 @@ type scaleOp struct{}
 
 func (scaleOp) Name() string { return "scale" }
 
-func (scaleOp) Backward(_ *Ctx, e *Entry, g Grads) {
-	d := g.Into(e.In[0])
-	for i, v := range g.Of(e.Out) {
-		d[i] += float32(e.Attr.F * v)
-	}
+func (scaleOp) Backward(c *Ctx, e *Entry, g Grads) {
+	c.eachScale(addScaled, g.Into(e.In[0]), g.Of(e.Out), e.Attr.F)
 }
+
+func addScaled(dst, x []float32, s float32) { act.AXPY(dst, s, x) }
 
 func (scaleOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 2) }
 
@@ -110,26 +108,23 @@ func Bias(c *Ctx, x Val, b *Weight) Val {
 	if c.err != nil {
 		return Val{}
 	}
-	xd, yd, w := c.Data(x), c.Data(y), s.Width()
-	for i := range s.Rows() {
-		act.Add(yd[i*w:(i+1)*w], xd[i*w:(i+1)*w], row)
-	}
+	c.rows(s.Rows(), rowLoop{row: biasRow, width: s.Width(), dst: c.Data(y), x: c.Data(x), y: row})
 	return c.record(Entry{Op: biasOp{}, Out: y, In: [3]Val{x}, W: b})
 }
+
+func biasRow(t *rowLoop, i int) { act.Add(t.of(t.dst, i), t.of(t.x, i), t.y) }
 
 type biasOp struct{}
 
 func (biasOp) Name() string { return "bias" }
 
-func (biasOp) Backward(_ *Ctx, e *Entry, g Grads) {
-	dy, w := g.Of(e.Out), e.W.Cols
+func (biasOp) Backward(c *Ctx, e *Entry, g Grads) {
+	dy := g.Of(e.Out)
 	if dx := g.Into(e.In[0]); dx != nil {
-		act.Add(dx, dx, dy)
+		c.each2(act.Add, dx, dx, dy)
 	}
 	if e.W.Grad != nil {
-		for lo := 0; lo < len(dy); lo += w {
-			act.Add(e.W.Grad, e.W.Grad, dy[lo:lo+w])
-		}
+		norm.SumRows(c.pool, &c.kernels.norm, e.W.Grad, dy)
 	}
 }
 

@@ -136,9 +136,11 @@ type unit struct {
 	n      int // positions
 }
 
-// tilePositions is how many positions a unit has at most: enough to use each
-// block of keys well, few enough to share a prompt between cores.
-const tilePositions = 32
+// unitRows is how many rows, positions times the query heads that share a key, a
+// unit has at most: enough to use each block of keys well, few enough to share a
+// prompt between cores. It is a multiple of the tiles of package attn, 24 rows and
+// 48 backward.
+const unitRows = 96
 
 // append puts the keys and values of each run into its cache.
 func (a *attention) append(c *Ctx, k, v []float32, spec *AttentionSpec) {
@@ -189,10 +191,11 @@ func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) 
 	for i := range spec.Runs {
 		r := &spec.Runs[i]
 		group := h.Query / r.Cache.Heads()
+		most := max(1, unitRows/group)
 		for head := range r.Cache.Heads() {
 			n := r.len(head)
-			for at := 0; at < r.Queries; at += tilePositions {
-				u := unit{cache: r.Cache, head: head, group: group, first: first + at, n: min(tilePositions, r.Queries-at),
+			for at := 0; at < r.Queries; at += most {
+				u := unit{cache: r.Cache, head: head, group: group, first: first + at, n: min(most, r.Queries-at),
 					stat: stat, bounds: len(a.bounds)}
 				for p := range u.n {
 					sees := n

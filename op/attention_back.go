@@ -9,7 +9,8 @@ import (
 // Backward recomputes the probabilities block by block from the stored
 // maxima and sums (Dao et al. 2022), so it needs no T x T matrix either.
 func (attentionOp) Backward(c *Ctx, e *Entry, g Grads) {
-	b := &attentionBack{dout: g.Of(e.Out)}
+	b := &c.kernels.attnBack
+	b.dout, b.heads = g.Of(e.Out), b.heads[:0]
 	b.dq, b.dk, b.dv = g.Into(e.In[0]), g.Into(e.In[1]), g.Into(e.In[2])
 	spec := e.Attr.Spec.(*AttentionSpec)
 	b.begin(c, spec, c.Data(e.In[0]), c.Data(e.Out), c.Data(e.Attr.Aux))
@@ -27,30 +28,42 @@ func (attentionOp) Backward(c *Ctx, e *Entry, g Grads) {
 			grain = len(b.heads) // heads that share keys can't run at once
 		}
 	}
+	for len(b.sums) < c.pool.Workers() {
+		b.sums = append(b.sums, nil)
+	}
 	c.pool.For(len(b.heads)-1, grain, b)
+	b.release()
+	b.dout, b.dq, b.dk, b.dv = nil, nil, nil, nil
 }
 
-// attentionBack is the loop over heads of the backward pass.
+// attentionBack is the loop over heads of the backward pass, and the memory that
+// it keeps from call to call.
 type attentionBack struct {
 	attention
 	dout, dq, dk, dv []float32
-	heads            []int // where each head's units begin
+	heads            []int       // where each head's units begin
+	sums             [][]float32 // of each worker: the gradients of a head's entries
 }
 
 // Do walks heads [lo, hi).
 func (b *attentionBack) Do(worker, lo, hi int) {
 	for i := lo; i < hi; i++ {
-		b.head(&b.work[worker], b.heads[i], b.heads[i+1])
+		b.head(worker, b.heads[i], b.heads[i+1])
 	}
 }
 
-func (b *attentionBack) head(s *attn.Scratch, lo, hi int) {
-	u := &b.units[lo]
+func (b *attentionBack) head(worker, lo, hi int) {
+	s, u := &b.work[worker], &b.units[lo]
 	h := b.spec.Heads
 	run := b.runOf(u)
 	kv := asF32(&u.cache.heads[u.head].kv)
 	n := run.len(u.head)
-	dk, dv := make([]float32, n*h.Dim), make([]float32, n*h.Dim)
+	if len(b.sums[worker]) < 2*n*h.Dim {
+		b.sums[worker] = make([]float32, 2*n*h.Dim)
+	}
+	dk, dv := b.sums[worker][:n*h.Dim], b.sums[worker][n*h.Dim:2*n*h.Dim]
+	clear(dk)
+	clear(dv)
 	for i := lo; i < hi; i++ {
 		u := &b.units[i]
 		rows := b.stack(u)

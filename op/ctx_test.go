@@ -33,6 +33,8 @@ func TestOpsAfterAnError(t *testing.T) {
 		},
 		"pattern":       func() op.Val { return op.Pattern(c, x, cache, heads) },
 		"softmax":       func() op.Val { return op.Softmax(c, x) },
+		"relu":          func() op.Val { return op.ReLU(c, x) },
+		"gelu":          func() op.Val { return op.GELU(c, x) },
 		"silu":          func() op.Val { return op.SiLU(c, x) },
 		"swiglu":        func() op.Val { return op.SwiGLU(c, x, x) },
 		"add":           func() op.Val { return op.Add(c, x, x) },

@@ -65,6 +65,14 @@ func (in *inputs) weight(name string, rows, cols int) *op.Weight {
 	return w
 }
 
+// bias is a weight of n numbers or, in some trials, none.
+func (in *inputs) bias(n int) *op.Weight {
+	if in.rng.IntN(3) == 0 {
+		return nil
+	}
+	return in.weight("b", 1, n)
+}
+
 // dim draws a dimension, 1 and odd ones among them.
 func (in *inputs) dim(most int) int { return 1 + in.rng.IntN(most) }
 
@@ -92,6 +100,20 @@ var gradCases = []gradCase{
 		return op.Bias(c, in.leaf("x", in.dim(5), n), in.weight("b", 1, n))
 	}},
 	{"silu", func(c *op.Ctx, in *inputs) op.Val { return op.SiLU(c, in.leaf("x", in.dim(5), in.dim(19))) }},
+	{"sigmoid", func(c *op.Ctx, in *inputs) op.Val { return op.Sigmoid(c, in.leaf("x", in.dim(5), in.dim(19))) }},
+	{"tanh", func(c *op.Ctx, in *inputs) op.Val { return op.Tanh(c, in.leaf("x", in.dim(5), in.dim(19))) }},
+	{"gelu", func(c *op.Ctx, in *inputs) op.Val { return op.GELU(c, in.leaf("x", in.dim(5), in.dim(19))) }},
+	{"gelu-tanh", func(c *op.Ctx, in *inputs) op.Val { return op.GELUTanh(c, in.leaf("x", in.dim(5), in.dim(19))) }},
+	{"relu", func(c *op.Ctx, in *inputs) op.Val {
+		m, n := in.dim(5), in.dim(19)
+		_, nudged := in.saved["x"]
+		for i, f := range in.data("x", m*n) {
+			if !nudged && math.Abs(float64(f)) < 0.1 {
+				in.saved["x"][i] = 0.5 // the stencil must not reach over the kink
+			}
+		}
+		return op.ReLU(c, in.leaf("x", m, n))
+	}},
 	{"swiglu", func(c *op.Ctx, in *inputs) op.Val {
 		m, n := in.dim(5), in.dim(19)
 		return op.SwiGLU(c, in.leaf("g", m, n), in.leaf("u", m, n))
@@ -108,6 +130,23 @@ var gradCases = []gradCase{
 	{"rms-norm", func(c *op.Ctx, in *inputs) op.Val {
 		n := 1 + in.dim(40)
 		return op.RMSNorm(c, in.leaf("x", in.dim(5), n), in.weight("w", 1, n), 1e-3)
+	}},
+	{"layer-norm", func(c *op.Ctx, in *inputs) op.Val {
+		n := 2 + in.dim(40)
+		return op.LayerNorm(c, in.leaf("x", in.dim(5), n), in.weight("w", 1, n), in.bias(n), 0.1)
+	}},
+	{"batch-norm", func(c *op.Ctx, in *inputs) op.Val {
+		m, n := 2+in.dim(9), in.dim(19)
+		run := op.NewRunning(n)
+		for i := range n {
+			run.Mean[i], run.Var[i] = float32(i)/9, 1+float32(i)/9
+		}
+		return op.BatchNorm(c, in.leaf("x", m, n), in.weight("w", 1, n), in.bias(n), run, 0.1, in.rng.IntN(3) > 0)
+	}},
+	{"group-norm", func(c *op.Ctx, in *inputs) op.Val {
+		n, pixels, groups := in.dim(3), 2+in.dim(4), in.dim(3)
+		width := groups * in.dim(9)
+		return op.GroupNorm(c, in.leaf("x", n*pixels, width), in.weight("w", 1, width), in.bias(width), n, groups, 0.1)
 	}},
 	{"rotate", func(c *op.Ctx, in *inputs) op.Val {
 		dim := 2 * in.dim(6)
@@ -148,6 +187,39 @@ var gradCases = []gradCase{
 		}
 		return op.Scan(c, in.leaf("a", a+b, w), in.leaf("x", a+b, w), []int32{int32(a), int32(b)}, s)
 	}},
+	{"conv", func(c *op.Ctx, in *inputs) op.Val {
+		groups, n := in.dim(3), in.dim(2)
+		s := &op.ConvSpec{Window: in.window(), Groups: groups, Transposed: in.rng.IntN(3) == 0}
+		x, y := groups*in.dim(4), groups*in.dim(4)
+		if in.rng.IntN(3) == 0 {
+			s.Groups = 1 + x
+			x, y = s.Groups, s.Groups
+		}
+		rows, inner := y, x
+		if s.Transposed {
+			rows, inner = x, y
+		}
+		return op.Conv(c, in.leaf("x", n*s.H*s.W, x), in.weight("w", rows, s.KernelH*s.KernelW*inner/s.Groups), s)
+	}},
+	{"max-pool", func(c *op.Ctx, in *inputs) op.Val {
+		w, n, width := in.window(), in.dim(2), in.dim(19)
+		_, nudged := in.saved["x"]
+		x := in.data("x", n*w.H*w.W*width)
+		for i, j := range rand.New(rand.NewPCG(1, uint64(len(x)))).Perm(len(x)) {
+			if !nudged { // far enough apart that the stencil swaps no two
+				x[i] = float32(j-len(x)/2) / 8
+			}
+		}
+		return op.MaxPool(c, in.leaf("x", n*w.H*w.W, width), &op.PoolSpec{Window: w})
+	}},
+	{"avg-pool", func(c *op.Ctx, in *inputs) op.Val {
+		w, n, width := in.window(), in.dim(2), in.dim(19)
+		x := in.leaf("x", n*w.H*w.W, width)
+		if in.rng.IntN(3) == 0 {
+			return op.GlobalAvgPool(c, x, w.H*w.W)
+		}
+		return op.AvgPool(c, x, &op.PoolSpec{Window: w, CountPadding: in.rng.IntN(2) == 0})
+	}},
 	{"cross-entropy", func(c *op.Ctx, in *inputs) op.Val {
 		m, n := in.dim(5), 1+in.dim(19)
 		ids := indices(in.rng, m, n)
@@ -156,6 +228,14 @@ var gradCases = []gradCase{
 		}
 		return op.CrossEntropy(c, in.leaf("x", m, n), ids)
 	}},
+}
+
+// window draws one that fits its images.
+func (in *inputs) window() op.Window {
+	w := op.Window{KernelH: in.dim(3), KernelW: in.dim(3), StrideH: in.dim(3), StrideW: in.dim(3), DilationH: in.dim(2), DilationW: in.dim(2)}
+	w.Top, w.Left, w.Bottom, w.Right = in.rng.IntN(w.KernelH), in.rng.IntN(w.KernelW), in.rng.IntN(w.KernelH), in.rng.IntN(w.KernelW)
+	w.H, w.W = w.DilationH*(w.KernelH-1)+in.dim(4), w.DilationW*(w.KernelW-1)+in.dim(4)
+	return w
 }
 
 // trial builds a case in a fresh context and returns sum(r * y) in float64,
@@ -234,7 +314,7 @@ func sample(n int, seed uint64) []int {
 // fixture, and prints the table of worst errors.
 func TestEveryOp(t *testing.T) {
 	names := opNames(t)
-	fixtures := map[string]string{"rms-norm": "rmsnorm", "rotate": "rope", "cross-entropy": "cross_entropy"}
+	fixtures := map[string]string{"rms-norm": "rmsnorm", "layer-norm": "layernorm", "batch-norm": "batchnorm", "group-norm": "groupnorm", "rotate": "rope", "cross-entropy": "cross_entropy", "gelu-tanh": "gelu_tanh", "max-pool": "max_pool", "avg-pool": "avg_pool"}
 	// PyTorch has no word for these: they move numbers, or are checked with
 	// the op that they complete.
 	without := map[string]string{"rows": "moves numbers", "put": "moves numbers", "reshape": "moves numbers",
@@ -273,6 +353,15 @@ func opNames(t *testing.T) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
+		ast.Inspect(f, func(n ast.Node) bool { // activation{"relu", ...}
+			if lit, ok := n.(*ast.CompositeLit); ok {
+				if kind, ok := lit.Type.(*ast.Ident); ok && kind.Name == "activation" {
+					s, _ := strconv.Unquote(lit.Elts[0].(*ast.BasicLit).Value)
+					names = append(names, s)
+				}
+			}
+			return true
+		})
 		for _, d := range f.Decls {
 			fn, ok := d.(*ast.FuncDecl)
 			if !ok || fn.Recv == nil || fn.Name.Name != "Name" || len(fn.Body.List) != 1 {

@@ -2,6 +2,7 @@ package op
 
 import (
 	"github.com/micaml/mica/internal/kernel/gemm"
+	"github.com/micaml/mica/internal/kernel/norm"
 	"github.com/micaml/mica/internal/kernel/qgemm"
 )
 
@@ -66,8 +67,12 @@ func (linearOp) Cost(c *Ctx, e *Entry) Cost {
 
 // kernels is the scratch that kernels keep between calls.
 type kernels struct {
-	gemm   gemm.Scratch
-	attn   attention
-	each   each
-	rotate rotate
+	gemm     gemm.Scratch
+	norm     norm.Scratch
+	attn     attention
+	attnBack attentionBack
+	each     each
+	rows     rowLoop
+	rotate   rotate
+	conv     convScratch
 }

@@ -34,6 +34,12 @@ type fixtureCase struct {
 		HeadDim  int `json:"head_dim"`
 		Offset   int
 		LastRows int `json:"last_rows"`
+		Samples  int
+		Groups   int
+		Training bool
+		Window   []int
+		CountPad bool `json:"count_padding"`
+		Transp   bool `json:"transposed"`
 	}
 	Inputs, Outputs, Grads map[string]array
 	Yardstick              map[string]float64 `json:"torch_f32_max_error"`
@@ -115,6 +121,14 @@ func (r *run) weight(name string) *op.Weight {
 	return w
 }
 
+// optional is a weight that only some cases have.
+func (r *run) optional(name string) *op.Weight {
+	if _, ok := r.Inputs[name]; !ok {
+		return nil
+	}
+	return r.weight(name)
+}
+
 func dtype(t *testing.T, name string) tensor.DType {
 	for _, d := range []tensor.DType{tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1} {
 		if d.String() == name {
@@ -177,10 +191,15 @@ func (r *run) check(y op.Val) {
 
 // forward says how each fixture's op is called.
 var forward = map[string]func(r *run){
-	"add":    func(r *run) { r.check(op.Add(r.c, r.leaf("a"), r.leaf("b"))) },
-	"mul":    func(r *run) { r.check(op.Mul(r.c, r.leaf("a"), r.leaf("b"))) },
-	"silu":   func(r *run) { r.check(op.SiLU(r.c, r.leaf("x"))) },
-	"swiglu": func(r *run) { r.check(op.SwiGLU(r.c, r.leaf("gate"), r.leaf("up"))) },
+	"add":       func(r *run) { r.check(op.Add(r.c, r.leaf("a"), r.leaf("b"))) },
+	"mul":       func(r *run) { r.check(op.Mul(r.c, r.leaf("a"), r.leaf("b"))) },
+	"relu":      func(r *run) { r.check(op.ReLU(r.c, r.leaf("x"))) },
+	"sigmoid":   func(r *run) { r.check(op.Sigmoid(r.c, r.leaf("x"))) },
+	"tanh":      func(r *run) { r.check(op.Tanh(r.c, r.leaf("x"))) },
+	"gelu":      func(r *run) { r.check(op.GELU(r.c, r.leaf("x"))) },
+	"gelu_tanh": func(r *run) { r.check(op.GELUTanh(r.c, r.leaf("x"))) },
+	"silu":      func(r *run) { r.check(op.SiLU(r.c, r.leaf("x"))) },
+	"swiglu":    func(r *run) { r.check(op.SwiGLU(r.c, r.leaf("gate"), r.leaf("up"))) },
 	"softmax": func(r *run) {
 		r.check(op.Softmax(r.c, r.leaf("x")))
 	},
@@ -194,6 +213,19 @@ var forward = map[string]func(r *run){
 	"linear_stored": func(r *run) { r.check(op.Linear(r.c, r.leaf("x"), r.weight("w"))) },
 	"embedding":     func(r *run) { r.check(op.Embedding(r.c, r.weight("w"), decode[int32](r.Inputs["ids"].I32))) },
 	"rmsnorm":       func(r *run) { r.check(op.RMSNorm(r.c, r.leaf("x"), r.weight("weight"), r.Attrs.Eps)) },
+	"layernorm": func(r *run) {
+		r.check(op.LayerNorm(r.c, r.leaf("x"), r.weight("weight"), r.optional("bias"), r.Attrs.Eps))
+	},
+	"batchnorm": func(r *run) {
+		run := &op.Running{Mean: decode[float32](r.Inputs["mean"].F32), Var: decode[float32](r.Inputs["var"].F32)}
+		y := op.BatchNorm(r.c, r.leaf("x"), r.weight("weight"), r.optional("bias"), run, r.Attrs.Eps, r.Attrs.Training)
+		r.compare("running_mean", run.Mean, r.Outputs["running_mean"])
+		r.compare("running_var", run.Var, r.Outputs["running_var"])
+		r.check(y)
+	},
+	"groupnorm": func(r *run) {
+		r.check(op.GroupNorm(r.c, r.leaf("x"), r.weight("weight"), r.optional("bias"), r.Attrs.Samples, r.Attrs.Groups, r.Attrs.Eps))
+	},
 	"cross_entropy": func(r *run) {
 		r.check(op.CrossEntropy(r.c, r.leaf("logits"), decode[int32](r.Inputs["targets"].I32)))
 	},
@@ -206,6 +238,26 @@ var forward = map[string]func(r *run){
 		r.check(op.Rotate(r.c, r.leaf("x"), rot, decode[int32](r.Inputs["positions"].I32)))
 	},
 	"attention": attentionFixture,
+	"conv": func(r *run) {
+		r.check(op.Conv(r.c, r.leaf("x"), r.weight("w"), &op.ConvSpec{Window: r.window(), Groups: r.Attrs.Groups, Transposed: r.Attrs.Transp}))
+	},
+	"max_pool": func(r *run) { r.check(op.MaxPool(r.c, r.leaf("x"), &op.PoolSpec{Window: r.window()})) },
+	"avg_pool": func(r *run) {
+		x := r.leaf("x")
+		w := r.window()
+		if r.Name == "global" {
+			r.check(op.GlobalAvgPool(r.c, x, w.H*w.W))
+			return
+		}
+		r.check(op.AvgPool(r.c, x, &op.PoolSpec{Window: w, CountPadding: r.Attrs.CountPad}))
+	},
+}
+
+// window reads the attribute that ops.py's window writes.
+func (r *run) window() op.Window {
+	w := r.Attrs.Window
+	return op.Window{H: w[0], W: w[1], KernelH: w[2], KernelW: w[3], StrideH: w[4], StrideW: w[5],
+		DilationH: w[6], DilationW: w[7], Top: w[8], Left: w[9], Bottom: w[10], Right: w[11]}
 }
 
 func attentionFixture(r *run) {

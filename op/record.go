@@ -19,7 +19,19 @@ type Entry struct {
 	Out  Val
 	In   [3]Val
 	W    *Weight
+	B    *Weight // a second one: the bias of an op that fuses it
 	Attr Attr
+}
+
+// trained is how many of e's weights want a gradient.
+func (e *Entry) trained() int {
+	n := 0
+	for _, w := range [2]*Weight{e.W, e.B} {
+		if w != nil && w.Grad != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Attr holds what a call of an op needs besides values; each op says which
@@ -71,14 +83,11 @@ func (c *Ctx) Back(e *Entry, g Grads) {
 	if c.tracer == nil {
 		return
 	}
-	n := 0
+	n := e.trained()
 	for _, v := range e.In {
 		if c.Wants(v) {
 			n++
 		}
-	}
-	if e.W != nil && e.W.Grad != nil {
-		n++
 	}
 	c.tracer.TraceBackward(c, *e, n)
 }
@@ -94,7 +103,7 @@ func (c *Ctx) record(e Entry) Val {
 	if c.rec == nil {
 		return e.Out
 	}
-	needs := e.W != nil && e.W.Grad != nil
+	needs := e.trained() > 0
 	for _, v := range e.In {
 		needs = needs || c.Wants(v)
 	}

@@ -14,7 +14,7 @@ func RMSNorm(c *Ctx, x Val, w *Weight, eps float32) Val {
 	if c.err != nil {
 		return Val{}
 	}
-	norm.RMS(c.Data(y), c.Data(x), gain, eps)
+	norm.RMS(c.pool, &c.kernels.norm, c.Data(y), c.Data(x), gain, eps)
 	return c.record(Entry{Op: rmsNormOp{}, Out: y, In: [3]Val{x}, W: w, Attr: Attr{F: eps}})
 }
 
@@ -24,7 +24,7 @@ func (rmsNormOp) Name() string { return "rms-norm" }
 
 func (rmsNormOp) Backward(c *Ctx, e *Entry, g Grads) {
 	gain, _ := e.W.F32()
-	norm.RMSBackward(g.Into(e.In[0]), e.W.Grad, g.Of(e.Out), c.Data(e.In[0]), gain, e.Attr.F)
+	norm.RMSBackward(c.pool, &c.kernels.norm, g.Into(e.In[0]), e.W.Grad, g.Of(e.Out), c.Data(e.In[0]), gain, e.Attr.F)
 }
 
 func (rmsNormOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 4, 2) }

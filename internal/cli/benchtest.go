@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"time"
 
@@ -105,7 +106,7 @@ func (c *call) measure(ctx context.Context, eng *pass.Engine, m *model, t benchT
 				profile.Mark()
 			}
 			start := time.Now()
-			if err := r.once(ctx); err != nil {
+			if err := r.once(ctx, i == 0); err != nil {
 				return row, err
 			}
 			took += time.Since(start)
@@ -168,10 +169,14 @@ func (r *benchRun) run(ctx context.Context) (err error) {
 	return r.p.Run(ctx, 0, r.eng.Depth())
 }
 
-// once runs the test.
-func (r *benchRun) once(ctx context.Context) error {
+// once runs the test; to warm up, the beginning of a long prompt will do.
+func (r *benchRun) once(ctx context.Context, warm bool) error {
 	if !r.gen {
-		return r.step(ctx, r.ids...)
+		n := len(r.ids)
+		if warm && !r.all {
+			n = min(n, 512)
+		}
+		return r.step(ctx, r.ids[:n]...)
 	}
 	for _, id := range r.ids {
 		if err := r.step(ctx, id); err != nil {
@@ -198,6 +203,9 @@ func (r *benchRun) step(ctx context.Context, ids ...int32) error {
 // sequence, whose memory grows as that of a prompt does.
 func (r *benchRun) rewind() error {
 	if r.depth == 0 {
+		r.end()
+		r.p, r.seq = nil, nil
+		runtime.GC() // the memory of one run at a time
 		r.seq = pass.NewSeq()
 		r.seq.Reserve(len(r.ids))
 		return nil

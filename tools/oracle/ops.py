@@ -129,6 +129,61 @@ def rmsnorm():
     return cases
 
 
+def layernorm():
+    r = Random("layernorm")
+    cases = []
+    for t, d, scale, shift, bias in [(1, 1, 1, 0, True), (3, 17, 1, 0, True), (5, 65, 1, 3, True), (65, 3, 1, 0, False), (2, 576, 30, 10, True),
+                                     (3, 33, 1e-3, 0, False)]:
+        x = (r.normal(t, d, scale=scale) + shift).astype(np.float32)
+        if scale < 1:
+            x[1] = 0.5  # no variance: only eps keeps this row finite
+        floats = {"x": x, "weight": 1 + r.normal(d, scale=0.3)}
+        if bias:
+            floats["bias"] = r.normal(d)
+        cases.append(case(f"t{t}_d{d}_scale{scale:g}" + ("_bias" if bias else ""),
+                          lambda _, v, d=d: {"y": F.layer_norm(v["x"], (d,), v["weight"], v.get("bias"), 1e-5)},
+                          floats, r.normal(t, d), list(floats), attrs={"eps": 1e-5}))
+    return cases
+
+
+def batchnorm():
+    """Statistics over the rows. running_mean and running_var come out as training leaves them (momentum 0.1)."""
+    r = Random("batchnorm")
+    cases = []
+    for t, c, training, bias in [(2, 1, True, True), (7, 17, True, True), (65, 3, True, False), (300, 3, True, True), (1, 5, False, True), (9, 33, False, False)]:
+        floats = {"x": (r.normal(t, c, scale=2) + 1).astype(np.float32), "weight": 1 + r.normal(c, scale=0.3)}
+        if bias:
+            floats["bias"] = r.normal(c)
+        mean, var = r.normal(c), (1 + r.normal(c) ** 2).astype(np.float32)
+
+        def forward(dtype, v, mean=mean, var=var, training=training):
+            m, s = torch.from_numpy(mean).to(dtype).clone(), torch.from_numpy(var).to(dtype).clone()
+            y = F.batch_norm(v["x"], m, s, v["weight"], v.get("bias"), training, 0.1, 1e-5)
+            return {"y": y, "running_mean": m, "running_var": s}
+
+        cases.append(case(f"t{t}_c{c}" + ("_training" if training else "") + ("_bias" if bias else ""), forward, floats, r.normal(t, c), list(floats),
+                          attrs={"eps": 1e-5, "training": training}, extra={"mean": put_f32(mean), "var": put_f32(var)}))
+    return cases
+
+
+def groupnorm():
+    """x [N*H*W,C], channels last; PyTorch wants [N,C,H*W]."""
+    r = Random("groupnorm")
+    cases = []
+    for n, hw, c, groups, bias in [(1, 1, 4, 2, True), (3, 7, 6, 3, True), (2, 49, 17, 17, False), (2, 270, 3, 1, True), (4, 5, 66, 2, True)]:
+        floats = {"x": (r.normal(n * hw, c, scale=2) + 1).astype(np.float32), "weight": 1 + r.normal(c, scale=0.3)}
+        if bias:
+            floats["bias"] = r.normal(c)
+
+        def forward(_, v, n=n, hw=hw, c=c, groups=groups):
+            x = v["x"].reshape(n, hw, c).transpose(1, 2)
+            return {"y": F.group_norm(x, groups, v["weight"], v.get("bias"), 1e-5).transpose(1, 2).reshape(n * hw, c)}
+
+        cases.append(case(f"n{n}_hw{hw}_c{c}_groups{groups}" + ("_bias" if bias else ""), forward, floats, r.normal(n * hw, c), list(floats),
+                          attrs={"eps": 1e-5, "samples": n, "groups": groups}))
+    return cases
+
+
 def rope():
     """layout norm: pairs (2i, 2i+1), as in Llama GGUF files; neox: (i, i+rotary/2), as in Hugging Face Llama."""
     r = Random("rope")
@@ -221,12 +276,107 @@ def cross_entropy():
     return cases
 
 
+def images(x, n, h, w):
+    """[N*H*W,C], as mica packs images -> PyTorch's [N,C,H,W]."""
+    return x.reshape(n, h, w, -1).permute(0, 3, 1, 2)
+
+
+def pixels(y):
+    return y.permute(0, 2, 3, 1).reshape(-1, y.shape[1])
+
+
+def window(h, w, kernel, stride=(1, 1), dilation=(1, 1), padding=(0, 0, 0, 0)):
+    """Padding is top, left, bottom, right."""
+    return [h, w, *kernel, *stride, *dilation, *padding]
+
+
+def conv():
+    """w is [Out,KH*KW*In/groups] in the order (kh, kw, channel); of a transposed one [In,KH*KW*Out/groups]."""
+    r = Random("conv")
+    cases = []
+    same = (1, 1, 1, 1)
+    for name, n, c, o, groups, win, output_padding in [
+        ("3x3", 2, 5, 7, 1, window(6, 5, (3, 3), padding=same), None),
+        ("3x3_wide", 1, 18, 19, 1, window(4, 18, (3, 3), padding=same), None),
+        ("1x1", 2, 9, 17, 1, window(3, 4, (1, 1)), None),
+        ("1x1_strided", 1, 3, 4, 1, window(5, 4, (1, 1), (2, 2)), None),
+        ("strided", 2, 3, 8, 1, window(9, 8, (3, 3), (2, 2), padding=same), None),
+        ("patch", 2, 3, 10, 1, window(8, 8, (4, 4), (4, 4)), None),
+        ("dilated", 1, 4, 6, 1, window(9, 11, (3, 3), dilation=(2, 3), padding=(2, 3, 2, 3)), None),
+        ("strided_dilated", 1, 4, 3, 1, window(11, 10, (3, 2), (3, 2), (2, 3), (1, 2, 1, 2)), None),
+        ("grouped", 2, 6, 8, 2, window(5, 6, (3, 3), (1, 2), padding=same), None),
+        ("depthwise", 2, 19, 19, 19, window(6, 7, (3, 3), padding=same), None),
+        ("depthwise_strided", 1, 5, 5, 5, window(9, 8, (5, 4), (2, 3), padding=(2, 2, 2, 2)), None),
+        ("depthwise_doubled", 1, 5, 10, 5, window(5, 5, (3, 3), padding=same), None),
+        ("one_channel", 2, 1, 6, 1, window(7, 7, (5, 5), padding=(2, 2, 2, 2)), None),
+        ("uneven", 1, 3, 4, 1, window(4, 5, (2, 3), padding=(0, 2, 1, 0)), None),
+        ("conv1d", 3, 4, 5, 1, window(1, 12, (1, 3), padding=(0, 1, 0, 1)), None),
+        ("conv1d_causal", 2, 4, 5, 1, window(1, 9, (1, 4), dilation=(1, 2), padding=(0, 6, 0, 0)), None),
+        ("conv1d_depthwise_causal", 2, 17, 17, 17, window(1, 9, (1, 4), padding=(0, 3, 0, 0)), None),
+        ("transposed", 2, 5, 3, 1, window(4, 5, (3, 3), (2, 2), padding=same), (0, 0)),
+        ("transposed_output_padding", 1, 6, 4, 2, window(4, 3, (3, 4), (2, 3), (2, 1), (1, 2, 1, 2)), (1, 2)),
+        ("transposed_depthwise", 1, 5, 5, 5, window(4, 6, (4, 4), (2, 2), padding=same), (0, 0)),
+        ("transposed_gaps", 1, 3, 2, 1, window(3, 3, (1, 2), (3, 3)), (0, 0)),
+    ]:
+        h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right = win
+        rows, inner = (c, o // groups) if output_padding else (o, c // groups)
+
+        def forward(_, v, win=win, n=n, groups=groups, output_padding=output_padding, rows=rows):
+            h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right = win
+            x, k = images(v["x"], n, h, w), v["w"].reshape(rows, kh, kw, -1).permute(0, 3, 1, 2)
+            if output_padding:
+                y = F.conv_transpose2d(x, k, None, (sh, sw), (top, left), output_padding, groups, (dh, dw))
+            else:
+                y = F.conv2d(F.pad(x, (left, right, top, bottom)), k, None, (sh, sw), 0, (dh, dw), groups)
+            return {"y": pixels(y)}
+
+        floats = {"x": r.normal(n * h * w, c), "w": r.normal(rows, kh * kw * inner, scale=1 / math.sqrt(kh * kw * inner))}
+        shape = forward(None, {k: torch.from_numpy(v) for k, v in floats.items()})["y"].shape
+        if output_padding:
+            win = win[:10] + [bottom - output_padding[0], right - output_padding[1]]
+        cases.append(case(name, forward, floats, r.normal(*shape), list(floats),
+                          attrs={"window": win, "groups": groups, "transposed": bool(output_padding)}))
+    return cases
+
+
+def pool(name, f):
+    """f(images, kernel, stride, padding, count padding)."""
+    r = Random(name)
+    cases = []
+    for case_name, n, c, win, count in [
+        ("2x2", 2, 5, window(6, 4, (2, 2), (2, 2)), True),
+        ("3x3_strided", 1, 19, window(9, 8, (3, 3), (2, 2), padding=(1, 1, 1, 1)), True),
+        ("overlapping", 2, 3, window(5, 7, (3, 2), (1, 1), padding=(1, 0, 1, 0)), False),
+        ("padding_left_out", 1, 4, window(7, 7, (4, 4), (3, 3), padding=(2, 2, 2, 2)), False),
+        ("sequence", 3, 17, window(1, 9, (1, 3), (1, 2), padding=(0, 1, 0, 1)), True),
+        ("global", 2, 6, window(4, 5, (4, 5), (4, 5)), True),
+    ]:
+        h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right = win
+
+        def forward(_, v, n=n, win=win, count=count):
+            return {"y": pixels(f(images(v["x"], n, win[0], win[1]), win[2:4], win[4:6], win[8:10], count))}
+
+        x = r.normal(n * h * w, c)
+        shape = forward(None, {"x": torch.from_numpy(x)})["y"].shape
+        cases.append(case(case_name, forward, {"x": x}, r.normal(*shape), ["x"], attrs={"window": win, "count_padding": count}))
+    return cases
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "op/testdata")
     folder.mkdir(parents=True, exist_ok=True)
     files = {
         "linear": linear, "linear_stored": linear_stored, "embedding": embedding, "rmsnorm": rmsnorm, "rope": rope,
+        "layernorm": layernorm, "batchnorm": batchnorm, "groupnorm": groupnorm,
         "attention": attention, "softmax": softmax, "cross_entropy": cross_entropy,
+        "conv": conv,
+        "max_pool": lambda: pool("max_pool", lambda x, k, s, p, _: F.max_pool2d(x, k, s, p)),
+        "avg_pool": lambda: pool("avg_pool", lambda x, k, s, p, count: F.avg_pool2d(x, k, s, p, count_include_pad=count)),
+        "relu": lambda: pointwise("relu", ["x"], F.relu),
+        "sigmoid": lambda: pointwise("sigmoid", ["x"], torch.sigmoid),
+        "tanh": lambda: pointwise("tanh", ["x"], torch.tanh),
+        "gelu": lambda: pointwise("gelu", ["x"], F.gelu),
+        "gelu_tanh": lambda: pointwise("gelu_tanh", ["x"], lambda x: F.gelu(x, approximate="tanh")),
         "silu": lambda: pointwise("silu", ["x"], F.silu),
         "swiglu": lambda: pointwise("swiglu", ["gate", "up"], lambda gate, up: F.silu(gate) * up),
         "mul": lambda: pointwise("mul", ["a", "b"], torch.mul),

@@ -2,21 +2,6 @@
 
 #include "textflag.h"
 
-DATA expTable<>+0(SB)/4, $0x3fb8aa3b
-DATA expTable<>+4(SB)/4, $0x3f318000
-DATA expTable<>+8(SB)/4, $0xb95e8083
-DATA expTable<>+12(SB)/4, $0x39506967
-DATA expTable<>+16(SB)/4, $0x3ab743ce
-DATA expTable<>+20(SB)/4, $0x3c088908
-DATA expTable<>+24(SB)/4, $0x3d2aa9c1
-DATA expTable<>+28(SB)/4, $0x3e2aaaaa
-DATA expTable<>+32(SB)/4, $0x3f000000
-DATA expTable<>+36(SB)/4, $0x3f800000
-DATA expTable<>+40(SB)/4, $0xc2aea8f6
-DATA expTable<>+44(SB)/4, $0x42b170a4
-DATA expTable<>+48(SB)/4, $0x7f800000
-GLOBL expTable<>(SB), RODATA|NOPTR, $52
-
 // func add512(dst *float32, a *float32, b *float32, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·add512(SB), NOSPLIT, $0-32
@@ -195,176 +180,886 @@ done5:
 	VZEROUPPER
 	RET
 
-// func silu512(dst *float32, x *float32, n int)
+// func mulAdd512(dst *float32, a *float32, b *float32, c *float32, n int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·silu512(SB), NOSPLIT, $0-24
+TEXT ·mulAdd512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ c+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest6
+
+whole6:
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole6
+
+rest6:
+	ADDQ        $0x10, SI
+	JZ          done6
+	MOVL        $0x0000ffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, K1, (AX)
+
+done6:
+	VZEROUPPER
+	RET
+
+// func softmaxBackward512(dst *float32, dx *float32, dy *float32, p *float32, n int, dot float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·softmaxBackward512(SB), NOSPLIT, $0-44
+	MOVQ         dst+0(FP), AX
+	MOVQ         dx+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         p+24(FP), BX
+	MOVSS        dot+40(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest7
+
+whole7:
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (BX), Z3
+	VSUBPS      Z0, Z2, Z2
+	VFMADD231PS Z3, Z2, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole7
+
+rest7:
+	ADDQ        $0x10, SI
+	JZ          done7
+	MOVL        $0x0000ffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (DX), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z3
+	VSUBPS      Z0, Z2, Z2
+	VFMADD231PS Z3, Z2, Z1
+	VMOVUPS     Z1, K1, (AX)
+
+done7:
+	VZEROUPPER
+	RET
+
+// func relu512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·relu512(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
 	SUBQ $0x10, DX
-	JL   rest6
+	JL   rest8
 
-whole6:
+whole8:
+	VMOVUPS (CX), Z0
+	VXORPS  Z1, Z1, Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JGE     whole8
+
+rest8:
+	ADDQ      $0x10, DX
+	JZ        done8
+	MOVL      $0x0000ffff, BX
+	BZHIL     DX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VXORPS    Z1, Z1, Z1
+	VMAXPS    Z0, Z1, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+done8:
+	VZEROUPPER
+	RET
+
+// func sigmoid512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·sigmoid512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest9
+
+whole9:
 	VMOVUPS           (CX), Z0
-	VPXORD.BCST       const80000000<>+0(SB), Z0, Z1
-	VMULPS.BCST       expTable<>+0(SB), Z1, Z2
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z0
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z2
 	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFNMADD231PS.BCST expTable<>+4(SB), Z2, Z3
-	VFNMADD231PS.BCST expTable<>+8(SB), Z2, Z3
+	VMOVUPS           Z0, Z3
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z2, Z3
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z2, Z3
 	VMULPS            Z3, Z3, Z4
-	VBROADCASTSS      expTable<>+12(SB), Z5
-	VFMADD213PS.BCST  expTable<>+16(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+20(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+24(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+28(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+32(SB), Z3, Z5
-	VFMADD213PS       Z3, Z4, Z5
-	VADDPS.BCST       expTable<>+36(SB), Z5, Z5
-	VSCALEFPS         Z2, Z5, Z5
-	VBROADCASTSS      expTable<>+40(SB), Z4
-	VCMPPS            $0x11, Z4, Z1, K1
-	VBROADCASTSS      expTable<>+44(SB), Z4
-	VCMPPS            $0x1e, Z4, Z1, K2
-	VPXORD            Z5, Z5, K1, Z5
-	VBROADCASTSS      expTable<>+48(SB), K2, Z5
-	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
-	VDIVPS            Z5, Z0, Z5
-	VMOVUPS           Z5, (AX)
+	VBROADCASTSS      const39506967<>+0(SB), Z1
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z3, Z1
+	VFMADD213PS       Z3, Z4, Z1
+	VADDPS.BCST       const3f800000<>+0(SB), Z1, Z1
+	VSCALEFPS         Z2, Z1, Z1
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z2
+	VCMPPS            $0x11, Z2, Z0, K1
+	VPXORD            Z1, Z1, K1, Z1
+	VBROADCASTSS      const42b170a4<>+0(SB), Z2
+	VCMPPS            $0x1e, Z2, Z0, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z1
+	VADDPS.BCST       const3f800000<>+0(SB), Z1, Z1
+	VBROADCASTSS      const3f800000<>+0(SB), Z0
+	VDIVPS            Z1, Z0, Z1
+	VMOVUPS           Z1, (AX)
 	ADDQ              $0x40, AX
 	ADDQ              $0x40, CX
 	SUBQ              $0x10, DX
-	JGE               whole6
+	JGE               whole9
 
-rest6:
+rest9:
 	ADDQ              $0x10, DX
-	JZ                done6
+	JZ                done9
 	MOVL              $0x0000ffff, BX
 	BZHIL             DX, BX, BX
 	KMOVW             BX, K1
 	VMOVUPS.Z         (CX), K1, Z0
-	VPXORD.BCST       const80000000<>+0(SB), Z0, Z1
-	VMULPS.BCST       expTable<>+0(SB), Z1, Z2
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z0
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z2
 	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z1, Z3
-	VFNMADD231PS.BCST expTable<>+4(SB), Z2, Z3
-	VFNMADD231PS.BCST expTable<>+8(SB), Z2, Z3
+	VMOVUPS           Z0, Z3
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z2, Z3
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z2, Z3
 	VMULPS            Z3, Z3, Z4
-	VBROADCASTSS      expTable<>+12(SB), Z5
-	VFMADD213PS.BCST  expTable<>+16(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+20(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+24(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+28(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+32(SB), Z3, Z5
-	VFMADD213PS       Z3, Z4, Z5
-	VADDPS.BCST       expTable<>+36(SB), Z5, Z5
-	VSCALEFPS         Z2, Z5, Z5
-	VBROADCASTSS      expTable<>+40(SB), Z4
-	VCMPPS            $0x11, Z4, Z1, K2
-	VBROADCASTSS      expTable<>+44(SB), Z4
-	VCMPPS            $0x1e, Z4, Z1, K3
-	VPXORD            Z5, Z5, K2, Z5
-	VBROADCASTSS      expTable<>+48(SB), K3, Z5
-	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
-	VDIVPS            Z5, Z0, Z5
-	VMOVUPS           Z5, K1, (AX)
+	VBROADCASTSS      const39506967<>+0(SB), Z1
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z3, Z1
+	VFMADD213PS       Z3, Z4, Z1
+	VADDPS.BCST       const3f800000<>+0(SB), Z1, Z1
+	VSCALEFPS         Z2, Z1, Z1
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z2
+	VCMPPS            $0x11, Z2, Z0, K2
+	VPXORD            Z1, Z1, K2, Z1
+	VBROADCASTSS      const42b170a4<>+0(SB), Z2
+	VCMPPS            $0x1e, Z2, Z0, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z1
+	VADDPS.BCST       const3f800000<>+0(SB), Z1, Z1
+	VBROADCASTSS      const3f800000<>+0(SB), Z0
+	VDIVPS            Z1, Z0, Z1
+	VMOVUPS           Z1, K1, (AX)
 
-done6:
+done9:
 	VZEROUPPER
 	RET
 
 DATA const80000000<>+0(SB)/4, $0x80000000
 GLOBL const80000000<>(SB), RODATA|NOPTR, $4
 
+DATA const3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+GLOBL const3fb8aa3b<>(SB), RODATA|NOPTR, $4
+
+DATA const3f318000<>+0(SB)/4, $0x3f318000
+GLOBL const3f318000<>(SB), RODATA|NOPTR, $4
+
+DATA constb95e8083<>+0(SB)/4, $0xb95e8083
+GLOBL constb95e8083<>(SB), RODATA|NOPTR, $4
+
+DATA const39506967<>+0(SB)/4, $0x39506967
+GLOBL const39506967<>(SB), RODATA|NOPTR, $4
+
+DATA const3ab743ce<>+0(SB)/4, $0x3ab743ce
+GLOBL const3ab743ce<>(SB), RODATA|NOPTR, $4
+
+DATA const3c088908<>+0(SB)/4, $0x3c088908
+GLOBL const3c088908<>(SB), RODATA|NOPTR, $4
+
+DATA const3d2aa9c1<>+0(SB)/4, $0x3d2aa9c1
+GLOBL const3d2aa9c1<>(SB), RODATA|NOPTR, $4
+
+DATA const3e2aaaaa<>+0(SB)/4, $0x3e2aaaaa
+GLOBL const3e2aaaaa<>(SB), RODATA|NOPTR, $4
+
+DATA const3f000000<>+0(SB)/4, $0x3f000000
+GLOBL const3f000000<>(SB), RODATA|NOPTR, $4
+
 DATA const3f800000<>+0(SB)/4, $0x3f800000
 GLOBL const3f800000<>(SB), RODATA|NOPTR, $4
 
+DATA constc2aea8f6<>+0(SB)/4, $0xc2aea8f6
+GLOBL constc2aea8f6<>(SB), RODATA|NOPTR, $4
+
+DATA const42b170a4<>+0(SB)/4, $0x42b170a4
+GLOBL const42b170a4<>(SB), RODATA|NOPTR, $4
+
+DATA const7f800000<>+0(SB)/4, $0x7f800000
+GLOBL const7f800000<>(SB), RODATA|NOPTR, $4
+
+// func tanh512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·tanh512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest10
+
+whole10:
+	VMOVUPS           (CX), Z0
+	VANDPS.BCST       const80000000<>+0(SB), Z0, Z2
+	VXORPS            Z2, Z0, Z1
+	VADDPS            Z1, Z1, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VBROADCASTSS      const40000000<>+0(SB), Z3
+	VDIVPS            Z4, Z3, Z4
+	VBROADCASTSS      const3f800000<>+0(SB), Z3
+	VSUBPS            Z4, Z3, Z4
+	VMULPS            Z0, Z0, Z3
+	VBROADCASTSS      constbbbaf0ea<>+0(SB), Z5
+	VMOVUPS           Z5, Z5
+	VFMADD213PS.BCST  const3ca9134e<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  constbd5c1e2d<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3e088393<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  constbeaaaa99<>+0(SB), Z3, Z5
+	VMULPS            Z3, Z5, Z5
+	VFMADD213PS       Z0, Z0, Z5
+	VBROADCASTSS      const3f200000<>+0(SB), Z0
+	VCMPPS            $0x11, Z0, Z1, K1
+	VMOVAPS           Z5, K1, Z4
+	VORPS             Z2, Z4, Z4
+	VMOVUPS           Z4, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	JGE               whole10
+
+rest10:
+	ADDQ              $0x10, DX
+	JZ                done10
+	MOVL              $0x0000ffff, BX
+	BZHIL             DX, BX, BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VANDPS.BCST       const80000000<>+0(SB), Z0, Z2
+	VXORPS            Z2, Z0, Z1
+	VADDPS            Z1, Z1, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K2
+	VPXORD            Z4, Z4, K2, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VBROADCASTSS      const40000000<>+0(SB), Z3
+	VDIVPS            Z4, Z3, Z4
+	VBROADCASTSS      const3f800000<>+0(SB), Z3
+	VSUBPS            Z4, Z3, Z4
+	VMULPS            Z0, Z0, Z3
+	VBROADCASTSS      constbbbaf0ea<>+0(SB), Z5
+	VMOVUPS           Z5, Z5
+	VFMADD213PS.BCST  const3ca9134e<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  constbd5c1e2d<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  const3e088393<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  constbeaaaa99<>+0(SB), Z3, Z5
+	VMULPS            Z3, Z5, Z5
+	VFMADD213PS       Z0, Z0, Z5
+	VBROADCASTSS      const3f200000<>+0(SB), Z0
+	VCMPPS            $0x11, Z0, Z1, K2
+	VMOVAPS           Z5, K2, Z4
+	VORPS             Z2, Z4, Z4
+	VMOVUPS           Z4, K1, (AX)
+
+done10:
+	VZEROUPPER
+	RET
+
+DATA const40000000<>+0(SB)/4, $0x40000000
+GLOBL const40000000<>(SB), RODATA|NOPTR, $4
+
+DATA constbbbaf0ea<>+0(SB)/4, $0xbbbaf0ea
+GLOBL constbbbaf0ea<>(SB), RODATA|NOPTR, $4
+
+DATA const3ca9134e<>+0(SB)/4, $0x3ca9134e
+GLOBL const3ca9134e<>(SB), RODATA|NOPTR, $4
+
+DATA constbd5c1e2d<>+0(SB)/4, $0xbd5c1e2d
+GLOBL constbd5c1e2d<>(SB), RODATA|NOPTR, $4
+
+DATA const3e088393<>+0(SB)/4, $0x3e088393
+GLOBL const3e088393<>(SB), RODATA|NOPTR, $4
+
+DATA constbeaaaa99<>+0(SB)/4, $0xbeaaaa99
+GLOBL constbeaaaa99<>(SB), RODATA|NOPTR, $4
+
+DATA const3f200000<>+0(SB)/4, $0x3f200000
+GLOBL const3f200000<>(SB), RODATA|NOPTR, $4
+
+// func silu512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·silu512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest11
+
+whole11:
+	VMOVUPS           (CX), Z0
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z1
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z1, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVUPS           Z1, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z3, Z4
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      const39506967<>+0(SB), Z2
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z2
+	VFMADD213PS       Z4, Z5, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VSCALEFPS         Z3, Z2, Z2
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z1, K1
+	VPXORD            Z2, Z2, K1, Z2
+	VBROADCASTSS      const42b170a4<>+0(SB), Z3
+	VCMPPS            $0x1e, Z3, Z1, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z2
+	VMOVUPS           Z2, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	JGE               whole11
+
+rest11:
+	ADDQ              $0x10, DX
+	JZ                done11
+	MOVL              $0x0000ffff, BX
+	BZHIL             DX, BX, BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z1
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z1, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVUPS           Z1, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z3, Z4
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      const39506967<>+0(SB), Z2
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z2
+	VFMADD213PS       Z4, Z5, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VSCALEFPS         Z3, Z2, Z2
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z1, K2
+	VPXORD            Z2, Z2, K2, Z2
+	VBROADCASTSS      const42b170a4<>+0(SB), Z3
+	VCMPPS            $0x1e, Z3, Z1, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z2
+	VMOVUPS           Z2, K1, (AX)
+
+done11:
+	VZEROUPPER
+	RET
+
+// func gelu512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gelu512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest12
+
+whole12:
+	VMOVUPS           (CX), Z0
+	VMULPS.BCST       const3f3504f3<>+0(SB), Z0, Z1
+	VBROADCASTSS      const80000000<>+0(SB), Z2
+	VANDNPS           Z1, Z2, Z2
+	VMINPS.BCST       const41166666<>+0(SB), Z2, Z2
+	VBROADCASTSS      constb329dbe2<>+0(SB), Z3
+	VMOVUPS           Z3, Z3
+	VFMADD213PS.BCST  const3602ce38<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constb830bf53<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  const3a0af786<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbb8ee11d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  const3cce102a<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbddcb234<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbf225f98<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbe03f2e8<>+0(SB), Z2, Z3
+	VFMSUB213PS       Z2, Z2, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VBROADCASTSS      const40000000<>+0(SB), Z3
+	VSUBPS            Z4, Z3, Z3
+	VBROADCASTSS      const00000000<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z1, K1
+	VMOVAPS           Z4, K1, Z3
+	VMULPS            Z1, Z1, Z4
+	VBROADCASTSS      constba1c5969<>+0(SB), Z5
+	VMOVUPS           Z5, Z5
+	VFMADD213PS.BCST  const3ba37268<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbcdb3e57<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3de70cb6<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbec09370<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3e0375d3<>+0(SB), Z4, Z5
+	VFMADD213PS       Z1, Z1, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VBROADCASTSS      const3f6d7dbf<>+0(SB), Z1
+	VCMPPS            $0x11, Z1, Z2, K1
+	VMOVAPS           Z5, K1, Z3
+	VMULPS.BCST       const3f000000<>+0(SB), Z0, Z0
+	VMULPS            Z3, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	JGE               whole12
+
+rest12:
+	ADDQ              $0x10, DX
+	JZ                done12
+	MOVL              $0x0000ffff, BX
+	BZHIL             DX, BX, BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMULPS.BCST       const3f3504f3<>+0(SB), Z0, Z1
+	VBROADCASTSS      const80000000<>+0(SB), Z2
+	VANDNPS           Z1, Z2, Z2
+	VMINPS.BCST       const41166666<>+0(SB), Z2, Z2
+	VBROADCASTSS      constb329dbe2<>+0(SB), Z3
+	VMOVUPS           Z3, Z3
+	VFMADD213PS.BCST  const3602ce38<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constb830bf53<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  const3a0af786<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbb8ee11d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  const3cce102a<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbddcb234<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbf225f98<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  constbe03f2e8<>+0(SB), Z2, Z3
+	VFMSUB213PS       Z2, Z2, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K2
+	VPXORD            Z4, Z4, K2, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z4
+	VBROADCASTSS      const40000000<>+0(SB), Z3
+	VSUBPS            Z4, Z3, Z3
+	VBROADCASTSS      const00000000<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z1, K2
+	VMOVAPS           Z4, K2, Z3
+	VMULPS            Z1, Z1, Z4
+	VBROADCASTSS      constba1c5969<>+0(SB), Z5
+	VMOVUPS           Z5, Z5
+	VFMADD213PS.BCST  const3ba37268<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbcdb3e57<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3de70cb6<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbec09370<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3e0375d3<>+0(SB), Z4, Z5
+	VFMADD213PS       Z1, Z1, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VBROADCASTSS      const3f6d7dbf<>+0(SB), Z1
+	VCMPPS            $0x11, Z1, Z2, K2
+	VMOVAPS           Z5, K2, Z3
+	VMULPS.BCST       const3f000000<>+0(SB), Z0, Z0
+	VMULPS            Z3, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done12:
+	VZEROUPPER
+	RET
+
+DATA const3f3504f3<>+0(SB)/4, $0x3f3504f3
+GLOBL const3f3504f3<>(SB), RODATA|NOPTR, $4
+
+DATA const41166666<>+0(SB)/4, $0x41166666
+GLOBL const41166666<>(SB), RODATA|NOPTR, $4
+
+DATA constb329dbe2<>+0(SB)/4, $0xb329dbe2
+GLOBL constb329dbe2<>(SB), RODATA|NOPTR, $4
+
+DATA const3602ce38<>+0(SB)/4, $0x3602ce38
+GLOBL const3602ce38<>(SB), RODATA|NOPTR, $4
+
+DATA constb830bf53<>+0(SB)/4, $0xb830bf53
+GLOBL constb830bf53<>(SB), RODATA|NOPTR, $4
+
+DATA const3a0af786<>+0(SB)/4, $0x3a0af786
+GLOBL const3a0af786<>(SB), RODATA|NOPTR, $4
+
+DATA constbb8ee11d<>+0(SB)/4, $0xbb8ee11d
+GLOBL constbb8ee11d<>(SB), RODATA|NOPTR, $4
+
+DATA const3cce102a<>+0(SB)/4, $0x3cce102a
+GLOBL const3cce102a<>(SB), RODATA|NOPTR, $4
+
+DATA constbddcb234<>+0(SB)/4, $0xbddcb234
+GLOBL constbddcb234<>(SB), RODATA|NOPTR, $4
+
+DATA constbf225f98<>+0(SB)/4, $0xbf225f98
+GLOBL constbf225f98<>(SB), RODATA|NOPTR, $4
+
+DATA constbe03f2e8<>+0(SB)/4, $0xbe03f2e8
+GLOBL constbe03f2e8<>(SB), RODATA|NOPTR, $4
+
+DATA const00000000<>+0(SB)/4, $0x00000000
+GLOBL const00000000<>(SB), RODATA|NOPTR, $4
+
+DATA constba1c5969<>+0(SB)/4, $0xba1c5969
+GLOBL constba1c5969<>(SB), RODATA|NOPTR, $4
+
+DATA const3ba37268<>+0(SB)/4, $0x3ba37268
+GLOBL const3ba37268<>(SB), RODATA|NOPTR, $4
+
+DATA constbcdb3e57<>+0(SB)/4, $0xbcdb3e57
+GLOBL constbcdb3e57<>(SB), RODATA|NOPTR, $4
+
+DATA const3de70cb6<>+0(SB)/4, $0x3de70cb6
+GLOBL const3de70cb6<>(SB), RODATA|NOPTR, $4
+
+DATA constbec09370<>+0(SB)/4, $0xbec09370
+GLOBL constbec09370<>(SB), RODATA|NOPTR, $4
+
+DATA const3e0375d3<>+0(SB)/4, $0x3e0375d3
+GLOBL const3e0375d3<>(SB), RODATA|NOPTR, $4
+
+DATA const3f6d7dbf<>+0(SB)/4, $0x3f6d7dbf
+GLOBL const3f6d7dbf<>(SB), RODATA|NOPTR, $4
+
+// func geluTanh512(dst *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluTanh512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest13
+
+whole13:
+	VMOVUPS           (CX), Z0
+	VMULPS            Z0, Z0, Z1
+	VMOVUPS           Z1, Z1
+	VBROADCASTSS      const3fcc422a<>+0(SB), Z2
+	VBROADCASTSS      const3d922279<>+0(SB), Z3
+	VFMADD213PS       Z2, Z3, Z1
+	VMULPS            Z0, Z1, Z1
+	VXORPS.BCST       const80000000<>+0(SB), Z1, Z1
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z1, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVUPS           Z1, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z3, Z4
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      const39506967<>+0(SB), Z2
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z2
+	VFMADD213PS       Z4, Z5, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VSCALEFPS         Z3, Z2, Z2
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z1, K1
+	VPXORD            Z2, Z2, K1, Z2
+	VBROADCASTSS      const42b170a4<>+0(SB), Z3
+	VCMPPS            $0x1e, Z3, Z1, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z2
+	VMOVUPS           Z2, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	JGE               whole13
+
+rest13:
+	ADDQ              $0x10, DX
+	JZ                done13
+	MOVL              $0x0000ffff, BX
+	BZHIL             DX, BX, BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMULPS            Z0, Z0, Z1
+	VMOVUPS           Z1, Z1
+	VBROADCASTSS      const3fcc422a<>+0(SB), Z2
+	VBROADCASTSS      const3d922279<>+0(SB), Z3
+	VFMADD213PS       Z2, Z3, Z1
+	VMULPS            Z0, Z1, Z1
+	VXORPS.BCST       const80000000<>+0(SB), Z1, Z1
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z1, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVUPS           Z1, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z3, Z4
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      const39506967<>+0(SB), Z2
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z4, Z2
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z2
+	VFMADD213PS       Z4, Z5, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VSCALEFPS         Z3, Z2, Z2
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z1, K2
+	VPXORD            Z2, Z2, K2, Z2
+	VBROADCASTSS      const42b170a4<>+0(SB), Z3
+	VCMPPS            $0x1e, Z3, Z1, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z2
+	VMOVUPS           Z2, K1, (AX)
+
+done13:
+	VZEROUPPER
+	RET
+
+DATA const3fcc422a<>+0(SB)/4, $0x3fcc422a
+GLOBL const3fcc422a<>(SB), RODATA|NOPTR, $4
+
+DATA const3d922279<>+0(SB)/4, $0x3d922279
+GLOBL const3d922279<>(SB), RODATA|NOPTR, $4
+
 // func swiglu512(dst *float32, gate *float32, up *float32, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·swiglu512(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ gate+8(FP), CX
 	MOVQ up+16(FP), DX
 	MOVQ n+24(FP), BX
 	SUBQ $0x10, BX
-	JL   rest7
+	JL   rest14
 
-whole7:
+whole14:
 	VMOVUPS           (CX), Z0
 	VMOVUPS           (DX), Z1
-	VPXORD.BCST       const80000000<>+0(SB), Z0, Z2
-	VMULPS.BCST       expTable<>+0(SB), Z2, Z3
-	VRNDSCALEPS       $0x08, Z3, Z3
-	VMOVAPS           Z2, Z4
-	VFNMADD231PS.BCST expTable<>+4(SB), Z3, Z4
-	VFNMADD231PS.BCST expTable<>+8(SB), Z3, Z4
-	VMULPS            Z4, Z4, Z5
-	VBROADCASTSS      expTable<>+12(SB), Z6
-	VFMADD213PS.BCST  expTable<>+16(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+20(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+24(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+28(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+32(SB), Z4, Z6
-	VFMADD213PS       Z4, Z5, Z6
-	VADDPS.BCST       expTable<>+36(SB), Z6, Z6
-	VSCALEFPS         Z3, Z6, Z6
-	VBROADCASTSS      expTable<>+40(SB), Z5
-	VCMPPS            $0x11, Z5, Z2, K1
-	VBROADCASTSS      expTable<>+44(SB), Z5
-	VCMPPS            $0x1e, Z5, Z2, K2
-	VPXORD            Z6, Z6, K1, Z6
-	VBROADCASTSS      expTable<>+48(SB), K2, Z6
-	VADDPS.BCST       const3f800000<>+0(SB), Z6, Z6
-	VDIVPS            Z6, Z0, Z6
-	VMULPS            Z1, Z6, Z6
-	VMOVUPS           Z6, (AX)
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVUPS           Z2, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      const39506967<>+0(SB), Z3
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z3
+	VFMADD213PS       Z5, Z6, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z4, Z3, Z3
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z4
+	VCMPPS            $0x11, Z4, Z2, K1
+	VPXORD            Z3, Z3, K1, Z3
+	VBROADCASTSS      const42b170a4<>+0(SB), Z4
+	VCMPPS            $0x1e, Z4, Z2, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VDIVPS            Z3, Z0, Z3
+	VMULPS            Z1, Z3, Z3
+	VMOVUPS           Z3, (AX)
 	ADDQ              $0x40, AX
 	ADDQ              $0x40, CX
 	ADDQ              $0x40, DX
 	SUBQ              $0x10, BX
-	JGE               whole7
+	JGE               whole14
 
-rest7:
+rest14:
 	ADDQ              $0x10, BX
-	JZ                done7
+	JZ                done14
 	MOVL              $0x0000ffff, SI
 	BZHIL             BX, SI, SI
 	KMOVW             SI, K1
 	VMOVUPS.Z         (CX), K1, Z0
 	VMOVUPS.Z         (DX), K1, Z1
-	VPXORD.BCST       const80000000<>+0(SB), Z0, Z2
-	VMULPS.BCST       expTable<>+0(SB), Z2, Z3
-	VRNDSCALEPS       $0x08, Z3, Z3
-	VMOVAPS           Z2, Z4
-	VFNMADD231PS.BCST expTable<>+4(SB), Z3, Z4
-	VFNMADD231PS.BCST expTable<>+8(SB), Z3, Z4
-	VMULPS            Z4, Z4, Z5
-	VBROADCASTSS      expTable<>+12(SB), Z6
-	VFMADD213PS.BCST  expTable<>+16(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+20(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+24(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+28(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+32(SB), Z4, Z6
-	VFMADD213PS       Z4, Z5, Z6
-	VADDPS.BCST       expTable<>+36(SB), Z6, Z6
-	VSCALEFPS         Z3, Z6, Z6
-	VBROADCASTSS      expTable<>+40(SB), Z5
-	VCMPPS            $0x11, Z5, Z2, K2
-	VBROADCASTSS      expTable<>+44(SB), Z5
-	VCMPPS            $0x1e, Z5, Z2, K3
-	VPXORD            Z6, Z6, K2, Z6
-	VBROADCASTSS      expTable<>+48(SB), K3, Z6
-	VADDPS.BCST       const3f800000<>+0(SB), Z6, Z6
-	VDIVPS            Z6, Z0, Z6
-	VMULPS            Z1, Z6, Z6
-	VMOVUPS           Z6, K1, (AX)
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVUPS           Z2, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      const39506967<>+0(SB), Z3
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z3
+	VFMADD213PS       Z5, Z6, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z4, Z3, Z3
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z4
+	VCMPPS            $0x11, Z4, Z2, K2
+	VPXORD            Z3, Z3, K2, Z3
+	VBROADCASTSS      const42b170a4<>+0(SB), Z4
+	VCMPPS            $0x1e, Z4, Z2, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VDIVPS            Z3, Z0, Z3
+	VMULPS            Z1, Z3, Z3
+	VMOVUPS           Z3, K1, (AX)
 
-done7:
+done14:
+	VZEROUPPER
+	RET
+
+// func reluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluBackward512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest15
+
+whole15:
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VBROADCASTSS const00000000<>+0(SB), Z3
+	VCMPPS       $0x12, Z3, Z2, K1
+	VPXORD       Z1, Z1, K1, Z1
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole15
+
+rest15:
+	ADDQ         $0x10, SI
+	JZ           done15
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z2
+	VBROADCASTSS const00000000<>+0(SB), Z3
+	VCMPPS       $0x12, Z3, Z2, K2
+	VPXORD       Z1, Z1, K2, Z1
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done15:
 	VZEROUPPER
 	RET
 
 // func siluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·siluBackward512(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ dx+8(FP), CX
@@ -372,40 +1067,42 @@ TEXT ·siluBackward512(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest8
+	JL   rest16
 
-whole8:
+whole16:
 	VMOVUPS           (CX), Z0
 	VMOVUPS           (DX), Z1
 	VMOVUPS           (BX), Z2
-	VPXORD.BCST       const80000000<>+0(SB), Z2, Z3
-	VMULPS.BCST       expTable<>+0(SB), Z3, Z4
-	VRNDSCALEPS       $0x08, Z4, Z4
-	VMOVAPS           Z3, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z4, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z4, Z5
-	VMULPS            Z5, Z5, Z6
-	VBROADCASTSS      expTable<>+12(SB), Z7
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z7
-	VFMADD213PS       Z5, Z6, Z7
-	VADDPS.BCST       expTable<>+36(SB), Z7, Z7
-	VSCALEFPS         Z4, Z7, Z7
-	VBROADCASTSS      expTable<>+40(SB), Z6
-	VCMPPS            $0x11, Z6, Z3, K1
-	VBROADCASTSS      expTable<>+44(SB), Z6
-	VCMPPS            $0x1e, Z6, Z3, K2
-	VPXORD            Z7, Z7, K1, Z7
-	VBROADCASTSS      expTable<>+48(SB), K2, Z7
-	VADDPS.BCST       const3f800000<>+0(SB), Z7, Z7
-	VBROADCASTSS      const3f800000<>+0(SB), Z3
-	VDIVPS            Z7, Z3, Z4
-	VSUBPS            Z4, Z3, Z5
-	VFMADD213PS       Z3, Z2, Z5
-	VMULPS            Z5, Z4, Z4
+	VXORPS.BCST       const80000000<>+0(SB), Z2, Z3
+	VMINPS.BCST       const42a00000<>+0(SB), Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z3
+	VBROADCASTSS      const3f800000<>+0(SB), Z5
+	VDIVPS            Z3, Z5, Z3
+	VMULPS            Z3, Z4, Z4
+	VBROADCASTSS      const3f800000<>+0(SB), Z5
+	VFMADD213PS       Z5, Z2, Z4
+	VMULPS            Z3, Z4, Z4
 	VFMADD231PS       Z4, Z1, Z0
 	VMOVUPS           Z0, (AX)
 	ADDQ              $0x40, AX
@@ -413,78 +1110,702 @@ whole8:
 	ADDQ              $0x40, DX
 	ADDQ              $0x40, BX
 	SUBQ              $0x10, SI
-	JGE               whole8
+	JGE               whole16
 
-rest8:
+rest16:
 	ADDQ              $0x10, SI
-	JZ                done8
+	JZ                done16
 	MOVL              $0x0000ffff, DI
 	BZHIL             SI, DI, DI
 	KMOVW             DI, K1
 	VMOVUPS.Z         (CX), K1, Z0
 	VMOVUPS.Z         (DX), K1, Z1
 	VMOVUPS.Z         (BX), K1, Z2
-	VPXORD.BCST       const80000000<>+0(SB), Z2, Z3
-	VMULPS.BCST       expTable<>+0(SB), Z3, Z4
-	VRNDSCALEPS       $0x08, Z4, Z4
-	VMOVAPS           Z3, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z4, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z4, Z5
-	VMULPS            Z5, Z5, Z6
-	VBROADCASTSS      expTable<>+12(SB), Z7
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z7
-	VFMADD213PS       Z5, Z6, Z7
-	VADDPS.BCST       expTable<>+36(SB), Z7, Z7
-	VSCALEFPS         Z4, Z7, Z7
-	VBROADCASTSS      expTable<>+40(SB), Z6
-	VCMPPS            $0x11, Z6, Z3, K2
-	VBROADCASTSS      expTable<>+44(SB), Z6
-	VCMPPS            $0x1e, Z6, Z3, K3
-	VPXORD            Z7, Z7, K2, Z7
-	VBROADCASTSS      expTable<>+48(SB), K3, Z7
-	VADDPS.BCST       const3f800000<>+0(SB), Z7, Z7
-	VBROADCASTSS      const3f800000<>+0(SB), Z3
-	VDIVPS            Z7, Z3, Z4
-	VSUBPS            Z4, Z3, Z5
-	VFMADD213PS       Z3, Z2, Z5
-	VMULPS            Z5, Z4, Z4
+	VXORPS.BCST       const80000000<>+0(SB), Z2, Z3
+	VMINPS.BCST       const42a00000<>+0(SB), Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K2
+	VPXORD            Z4, Z4, K2, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z3
+	VBROADCASTSS      const3f800000<>+0(SB), Z5
+	VDIVPS            Z3, Z5, Z3
+	VMULPS            Z3, Z4, Z4
+	VBROADCASTSS      const3f800000<>+0(SB), Z5
+	VFMADD213PS       Z5, Z2, Z4
+	VMULPS            Z3, Z4, Z4
 	VFMADD231PS       Z4, Z1, Z0
 	VMOVUPS           Z0, K1, (AX)
 
-done8:
+done16:
+	VZEROUPPER
+	RET
+
+DATA const42a00000<>+0(SB)/4, $0x42a00000
+GLOBL const42a00000<>(SB), RODATA|NOPTR, $4
+
+// func sigmoidBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidBackward512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest17
+
+whole17:
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VBROADCASTSS const3f800000<>+0(SB), Z3
+	VSUBPS       Z2, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole17
+
+rest17:
+	ADDQ         $0x10, SI
+	JZ           done17
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z2
+	VBROADCASTSS const3f800000<>+0(SB), Z3
+	VSUBPS       Z2, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done17:
+	VZEROUPPER
+	RET
+
+// func tanhBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·tanhBackward512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest18
+
+whole18:
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      Z2, Z3
+	VBROADCASTSS const3f800000<>+0(SB), Z4
+	VFNMADD213PS Z4, Z2, Z3
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole18
+
+rest18:
+	ADDQ         $0x10, SI
+	JZ           done18
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z2
+	VMOVUPS      Z2, Z3
+	VBROADCASTSS const3f800000<>+0(SB), Z4
+	VFNMADD213PS Z4, Z2, Z3
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done18:
+	VZEROUPPER
+	RET
+
+// func geluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluBackward512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest19
+
+whole19:
+	VMOVUPS           (CX), Z0
+	VMOVUPS           (DX), Z1
+	VMOVUPS           (BX), Z2
+	VMULPS.BCST       const3f3504f3<>+0(SB), Z2, Z3
+	VBROADCASTSS      const80000000<>+0(SB), Z4
+	VANDNPS           Z3, Z4, Z4
+	VMINPS.BCST       const41166666<>+0(SB), Z4, Z4
+	VBROADCASTSS      constb329dbe2<>+0(SB), Z5
+	VMOVUPS           Z5, Z5
+	VFMADD213PS.BCST  const3602ce38<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constb830bf53<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3a0af786<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbb8ee11d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3cce102a<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbddcb234<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbf225f98<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbe03f2e8<>+0(SB), Z4, Z5
+	VFMSUB213PS       Z4, Z4, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVUPS           Z5, Z8
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z7, Z8
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z7, Z8
+	VMULPS            Z8, Z8, Z9
+	VBROADCASTSS      const39506967<>+0(SB), Z6
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z8, Z6
+	VFMADD213PS       Z8, Z9, Z6
+	VADDPS.BCST       const3f800000<>+0(SB), Z6, Z6
+	VSCALEFPS         Z7, Z6, Z6
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z7
+	VCMPPS            $0x11, Z7, Z5, K1
+	VPXORD            Z6, Z6, K1, Z6
+	VBROADCASTSS      const42b170a4<>+0(SB), Z7
+	VCMPPS            $0x1e, Z7, Z5, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z6
+	VBROADCASTSS      const40000000<>+0(SB), Z5
+	VSUBPS            Z6, Z5, Z5
+	VBROADCASTSS      const00000000<>+0(SB), Z7
+	VCMPPS            $0x11, Z7, Z3, K1
+	VMOVAPS           Z6, K1, Z5
+	VMULPS            Z3, Z3, Z6
+	VBROADCASTSS      constba1c5969<>+0(SB), Z7
+	VMOVUPS           Z7, Z7
+	VFMADD213PS.BCST  const3ba37268<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  constbcdb3e57<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  const3de70cb6<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  constbec09370<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  const3e0375d3<>+0(SB), Z6, Z7
+	VFMADD213PS       Z3, Z3, Z7
+	VADDPS.BCST       const3f800000<>+0(SB), Z7, Z7
+	VBROADCASTSS      const3f6d7dbf<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z4, K1
+	VMOVAPS           Z7, K1, Z5
+	VMULPS            Z2, Z2, Z3
+	VMULPS.BCST       constbf000000<>+0(SB), Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z4
+	VFMADD213PS       Z7, Z8, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z6, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z6
+	VCMPPS            $0x1e, Z6, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VMULPS.BCST       const3ecc422a<>+0(SB), Z4, Z4
+	VMULPS            Z2, Z4, Z4
+	VFMADD231PS.BCST  const3f000000<>+0(SB), Z5, Z4
+	VFMADD231PS       Z4, Z1, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	ADDQ              $0x40, BX
+	SUBQ              $0x10, SI
+	JGE               whole19
+
+rest19:
+	ADDQ              $0x10, SI
+	JZ                done19
+	MOVL              $0x0000ffff, DI
+	BZHIL             SI, DI, DI
+	KMOVW             DI, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VMOVUPS.Z         (BX), K1, Z2
+	VMULPS.BCST       const3f3504f3<>+0(SB), Z2, Z3
+	VBROADCASTSS      const80000000<>+0(SB), Z4
+	VANDNPS           Z3, Z4, Z4
+	VMINPS.BCST       const41166666<>+0(SB), Z4, Z4
+	VBROADCASTSS      constb329dbe2<>+0(SB), Z5
+	VMOVUPS           Z5, Z5
+	VFMADD213PS.BCST  const3602ce38<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constb830bf53<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3a0af786<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbb8ee11d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  const3cce102a<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbddcb234<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbf225f98<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  constbe03f2e8<>+0(SB), Z4, Z5
+	VFMSUB213PS       Z4, Z4, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z5, Z7
+	VRNDSCALEPS       $0x08, Z7, Z7
+	VMOVUPS           Z5, Z8
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z7, Z8
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z7, Z8
+	VMULPS            Z8, Z8, Z9
+	VBROADCASTSS      const39506967<>+0(SB), Z6
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z8, Z6
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z8, Z6
+	VFMADD213PS       Z8, Z9, Z6
+	VADDPS.BCST       const3f800000<>+0(SB), Z6, Z6
+	VSCALEFPS         Z7, Z6, Z6
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z7
+	VCMPPS            $0x11, Z7, Z5, K2
+	VPXORD            Z6, Z6, K2, Z6
+	VBROADCASTSS      const42b170a4<>+0(SB), Z7
+	VCMPPS            $0x1e, Z7, Z5, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z6
+	VBROADCASTSS      const40000000<>+0(SB), Z5
+	VSUBPS            Z6, Z5, Z5
+	VBROADCASTSS      const00000000<>+0(SB), Z7
+	VCMPPS            $0x11, Z7, Z3, K2
+	VMOVAPS           Z6, K2, Z5
+	VMULPS            Z3, Z3, Z6
+	VBROADCASTSS      constba1c5969<>+0(SB), Z7
+	VMOVUPS           Z7, Z7
+	VFMADD213PS.BCST  const3ba37268<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  constbcdb3e57<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  const3de70cb6<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  constbec09370<>+0(SB), Z6, Z7
+	VFMADD213PS.BCST  const3e0375d3<>+0(SB), Z6, Z7
+	VFMADD213PS       Z3, Z3, Z7
+	VADDPS.BCST       const3f800000<>+0(SB), Z7, Z7
+	VBROADCASTSS      const3f6d7dbf<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z4, K2
+	VMOVAPS           Z7, K2, Z5
+	VMULPS            Z2, Z2, Z3
+	VMULPS.BCST       constbf000000<>+0(SB), Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z4
+	VFMADD213PS       Z7, Z8, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z6, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K2
+	VPXORD            Z4, Z4, K2, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z6
+	VCMPPS            $0x1e, Z6, Z3, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z4
+	VMULPS.BCST       const3ecc422a<>+0(SB), Z4, Z4
+	VMULPS            Z2, Z4, Z4
+	VFMADD231PS.BCST  const3f000000<>+0(SB), Z5, Z4
+	VFMADD231PS       Z4, Z1, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done19:
+	VZEROUPPER
+	RET
+
+DATA constbf000000<>+0(SB)/4, $0xbf000000
+GLOBL constbf000000<>(SB), RODATA|NOPTR, $4
+
+DATA const3ecc422a<>+0(SB)/4, $0x3ecc422a
+GLOBL const3ecc422a<>(SB), RODATA|NOPTR, $4
+
+// func geluTanhBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluTanhBackward512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest20
+
+whole20:
+	VMOVUPS           (CX), Z0
+	VMOVUPS           (DX), Z1
+	VMOVUPS           (BX), Z2
+	VMULPS            Z2, Z2, Z4
+	VMOVUPS           Z4, Z3
+	VBROADCASTSS      const3fcc422a<>+0(SB), Z5
+	VBROADCASTSS      const3d922279<>+0(SB), Z6
+	VFMADD213PS       Z5, Z6, Z3
+	VMULPS            Z2, Z3, Z3
+	VBROADCASTSS      const3fcc422a<>+0(SB), Z5
+	VBROADCASTSS      const3e5b33b6<>+0(SB), Z6
+	VFMADD213PS       Z5, Z6, Z4
+	VXORPS.BCST       const80000000<>+0(SB), Z3, Z3
+	VMINPS.BCST       const42a00000<>+0(SB), Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z5
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z5
+	VFMADD213PS       Z7, Z8, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VSCALEFPS         Z6, Z5, Z5
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z5, Z5, K1, Z5
+	VBROADCASTSS      const42b170a4<>+0(SB), Z6
+	VCMPPS            $0x1e, Z6, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z3
+	VBROADCASTSS      const3f800000<>+0(SB), Z6
+	VDIVPS            Z3, Z6, Z3
+	VMULPS            Z3, Z5, Z5
+	VMULPS            Z2, Z4, Z4
+	VBROADCASTSS      const3f800000<>+0(SB), Z2
+	VFMADD213PS       Z2, Z4, Z5
+	VMULPS            Z3, Z5, Z5
+	VFMADD231PS       Z5, Z1, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	ADDQ              $0x40, BX
+	SUBQ              $0x10, SI
+	JGE               whole20
+
+rest20:
+	ADDQ              $0x10, SI
+	JZ                done20
+	MOVL              $0x0000ffff, DI
+	BZHIL             SI, DI, DI
+	KMOVW             DI, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VMOVUPS.Z         (BX), K1, Z2
+	VMULPS            Z2, Z2, Z4
+	VMOVUPS           Z4, Z3
+	VBROADCASTSS      const3fcc422a<>+0(SB), Z5
+	VBROADCASTSS      const3d922279<>+0(SB), Z6
+	VFMADD213PS       Z5, Z6, Z3
+	VMULPS            Z2, Z3, Z3
+	VBROADCASTSS      const3fcc422a<>+0(SB), Z5
+	VBROADCASTSS      const3e5b33b6<>+0(SB), Z6
+	VFMADD213PS       Z5, Z6, Z4
+	VXORPS.BCST       const80000000<>+0(SB), Z3, Z3
+	VMINPS.BCST       const42a00000<>+0(SB), Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z5
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z5
+	VFMADD213PS       Z7, Z8, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VSCALEFPS         Z6, Z5, Z5
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K2
+	VPXORD            Z5, Z5, K2, Z5
+	VBROADCASTSS      const42b170a4<>+0(SB), Z6
+	VCMPPS            $0x1e, Z6, Z3, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z3
+	VBROADCASTSS      const3f800000<>+0(SB), Z6
+	VDIVPS            Z3, Z6, Z3
+	VMULPS            Z3, Z5, Z5
+	VMULPS            Z2, Z4, Z4
+	VBROADCASTSS      const3f800000<>+0(SB), Z2
+	VFMADD213PS       Z2, Z4, Z5
+	VMULPS            Z3, Z5, Z5
+	VFMADD231PS       Z5, Z1, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done20:
+	VZEROUPPER
+	RET
+
+DATA const3e5b33b6<>+0(SB)/4, $0x3e5b33b6
+GLOBL const3e5b33b6<>(SB), RODATA|NOPTR, $4
+
+// func swigluBackward512(dg *float32, du *float32, dy *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·swigluBackward512(SB), NOSPLIT, $0-48
+	MOVQ dg+0(FP), AX
+	MOVQ du+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ gate+24(FP), BX
+	MOVQ up+32(FP), SI
+	MOVQ n+40(FP), DI
+	SUBQ $0x10, DI
+	JL   rest21
+
+whole21:
+	VMOVUPS           (BX), Z0
+	VMOVUPS           (DX), Z1
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z2
+	VMINPS.BCST       const42a00000<>+0(SB), Z2, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVUPS           Z2, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      const39506967<>+0(SB), Z3
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z3
+	VFMADD213PS       Z5, Z6, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z4, Z3, Z3
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z4
+	VCMPPS            $0x11, Z4, Z2, K1
+	VPXORD            Z3, Z3, K1, Z3
+	VBROADCASTSS      const42b170a4<>+0(SB), Z4
+	VCMPPS            $0x1e, Z4, Z2, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z2
+	VBROADCASTSS      const3f800000<>+0(SB), Z4
+	VDIVPS            Z2, Z4, Z2
+	VMULPS            Z2, Z3, Z3
+	VBROADCASTSS      const3f800000<>+0(SB), Z4
+	VFMADD213PS       Z4, Z0, Z3
+	VMULPS            Z2, Z3, Z3
+	VMULPS            Z0, Z2, Z2
+	VMOVUPS           (CX), Z0
+	VFMADD231PS       Z2, Z1, Z0
+	VMOVUPS           Z0, (CX)
+	VMOVUPS           (SI), Z0
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS           (AX), Z0
+	VFMADD231PS       Z3, Z1, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	ADDQ              $0x40, BX
+	ADDQ              $0x40, SI
+	SUBQ              $0x10, DI
+	JGE               whole21
+
+rest21:
+	ADDQ              $0x10, DI
+	JZ                done21
+	MOVL              $0x0000ffff, R8
+	BZHIL             DI, R8, R8
+	KMOVW             R8, K1
+	VMOVUPS.Z         (BX), K1, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VXORPS.BCST       const80000000<>+0(SB), Z0, Z2
+	VMINPS.BCST       const42a00000<>+0(SB), Z2, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVUPS           Z2, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      const39506967<>+0(SB), Z3
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z3
+	VFMADD213PS       Z5, Z6, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z4, Z3, Z3
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z4
+	VCMPPS            $0x11, Z4, Z2, K2
+	VPXORD            Z3, Z3, K2, Z3
+	VBROADCASTSS      const42b170a4<>+0(SB), Z4
+	VCMPPS            $0x1e, Z4, Z2, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z2
+	VBROADCASTSS      const3f800000<>+0(SB), Z4
+	VDIVPS            Z2, Z4, Z2
+	VMULPS            Z2, Z3, Z3
+	VBROADCASTSS      const3f800000<>+0(SB), Z4
+	VFMADD213PS       Z4, Z0, Z3
+	VMULPS            Z2, Z3, Z3
+	VMULPS            Z0, Z2, Z2
+	VMOVUPS.Z         (CX), K1, Z0
+	VFMADD231PS       Z2, Z1, Z0
+	VMOVUPS           Z0, K1, (CX)
+	VMOVUPS.Z         (SI), K1, Z0
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS.Z         (AX), K1, Z0
+	VFMADD231PS       Z3, Z1, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done21:
+	VZEROUPPER
+	RET
+
+// func expAXPY512(dst *float32, x *float32, y *float32, n int, s float32, m float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·expAXPY512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         y+16(FP), DX
+	MOVSS        s+32(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        m+36(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x10, BX
+	JL           rest22
+
+whole22:
+	VMOVUPS           (CX), Z2
+	VMOVUPS           (DX), Z3
+	VSUBPS            Z1, Z2, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z2, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z2, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z2, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VFMADD231PS       Z0, Z4, Z3
+	VMOVUPS           Z3, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	SUBQ              $0x10, BX
+	JGE               whole22
+
+rest22:
+	ADDQ              $0x10, BX
+	JZ                done22
+	MOVL              $0x0000ffff, SI
+	BZHIL             BX, SI, SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX), K1, Z2
+	VMOVUPS.Z         (DX), K1, Z3
+	VSUBPS            Z1, Z2, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVUPS           Z2, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      const39506967<>+0(SB), Z1
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z5, Z1
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z5, Z1
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z5, Z1
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z5, Z1
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z1
+	VFMADD213PS       Z5, Z6, Z1
+	VADDPS.BCST       const3f800000<>+0(SB), Z1, Z1
+	VSCALEFPS         Z4, Z1, Z1
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z4
+	VCMPPS            $0x11, Z4, Z2, K2
+	VPXORD            Z1, Z1, K2, Z1
+	VBROADCASTSS      const42b170a4<>+0(SB), Z4
+	VCMPPS            $0x1e, Z4, Z2, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z1
+	VFMADD231PS       Z0, Z1, Z3
+	VMOVUPS           Z3, K1, (AX)
+
+done22:
 	VZEROUPPER
 	RET
 
 // func sum512(x *float32, n int) float32
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·sum512(SB), NOSPLIT, $0-20
-	MOVQ         x+0(FP), AX
-	VBROADCASTSS const00000000<>+0(SB), Z0
-	MOVQ         n+8(FP), CX
-	SUBQ         $0x10, CX
-	JL           rest9
+	MOVQ   x+0(FP), AX
+	VXORPS Z0, Z0, Z0
+	MOVQ   n+8(FP), CX
+	SUBQ   $0x10, CX
+	JL     rest23
 
-whole9:
+whole23:
 	VMOVUPS (AX), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
-	JGE     whole9
+	JGE     whole23
 
-rest9:
+rest23:
 	ADDQ      $0x10, CX
-	JZ        done9
+	JZ        done23
 	MOVL      $0x0000ffff, DX
 	BZHIL     CX, DX, DX
 	KMOVW     DX, K1
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, K1, Z0
 
-done9:
+done23:
 	VEXTRACTF32X8 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -497,31 +1818,28 @@ done9:
 	VZEROUPPER
 	RET
 
-DATA const00000000<>+0(SB)/4, $0x00000000
-GLOBL const00000000<>(SB), RODATA|NOPTR, $4
-
 // func dot512(a *float32, b *float32, n int) float32
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·dot512(SB), NOSPLIT, $0-28
-	MOVQ         a+0(FP), AX
-	MOVQ         b+8(FP), CX
-	VBROADCASTSS const00000000<>+0(SB), Z0
-	MOVQ         n+16(FP), DX
-	SUBQ         $0x10, DX
-	JL           rest10
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	VXORPS Z0, Z0, Z0
+	MOVQ   n+16(FP), DX
+	SUBQ   $0x10, DX
+	JL     rest24
 
-whole10:
+whole24:
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (CX), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x40, AX
 	ADDQ        $0x40, CX
 	SUBQ        $0x10, DX
-	JGE         whole10
+	JGE         whole24
 
-rest10:
+rest24:
 	ADDQ        $0x10, DX
-	JZ          done10
+	JZ          done24
 	MOVL        $0x0000ffff, BX
 	BZHIL       DX, BX, BX
 	KMOVW       BX, K1
@@ -529,7 +1847,7 @@ rest10:
 	VMOVUPS.Z   (CX), K1, Z2
 	VFMADD231PS Z1, Z2, K1, Z0
 
-done10:
+done24:
 	VEXTRACTF32X8 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -549,25 +1867,25 @@ TEXT ·max512(SB), NOSPLIT, $0-20
 	VBROADCASTSS constff800000<>+0(SB), Z0
 	MOVQ         n+8(FP), CX
 	SUBQ         $0x10, CX
-	JL           rest11
+	JL           rest25
 
-whole11:
+whole25:
 	VMOVUPS (AX), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
-	JGE     whole11
+	JGE     whole25
 
-rest11:
+rest25:
 	ADDQ      $0x10, CX
-	JZ        done11
+	JZ        done25
 	MOVL      $0x0000ffff, DX
 	BZHIL     CX, DX, DX
 	KMOVW     DX, K1
 	VMOVUPS.Z (AX), K1, Z1
 	VMAXPS    Z0, Z1, K1, Z0
 
-done11:
+done25:
 	VEXTRACTF32X8 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -590,75 +1908,75 @@ TEXT ·expSum512(SB), NOSPLIT, $0-36
 	MOVQ         x+8(FP), CX
 	MOVSS        m+24(FP), X0
 	VBROADCASTSS X0, Z0
-	VBROADCASTSS const00000000<>+0(SB), Z1
+	VXORPS       Z1, Z1, Z1
 	MOVQ         n+16(FP), DX
 	SUBQ         $0x10, DX
-	JL           rest12
+	JL           rest26
 
-whole12:
+whole26:
 	VMOVUPS           (CX), Z2
 	VSUBPS            Z0, Z2, Z2
-	VMULPS.BCST       expTable<>+0(SB), Z2, Z3
-	VRNDSCALEPS       $0x08, Z3, Z3
-	VMOVAPS           Z2, Z4
-	VFNMADD231PS.BCST expTable<>+4(SB), Z3, Z4
-	VFNMADD231PS.BCST expTable<>+8(SB), Z3, Z4
-	VMULPS            Z4, Z4, Z5
-	VBROADCASTSS      expTable<>+12(SB), Z6
-	VFMADD213PS.BCST  expTable<>+16(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+20(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+24(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+28(SB), Z4, Z6
-	VFMADD213PS.BCST  expTable<>+32(SB), Z4, Z6
-	VFMADD213PS       Z4, Z5, Z6
-	VADDPS.BCST       expTable<>+36(SB), Z6, Z6
-	VSCALEFPS         Z3, Z6, Z6
-	VBROADCASTSS      expTable<>+40(SB), Z5
-	VCMPPS            $0x11, Z5, Z2, K1
-	VBROADCASTSS      expTable<>+44(SB), Z5
-	VCMPPS            $0x1e, Z5, Z2, K2
-	VPXORD            Z6, Z6, K1, Z6
-	VBROADCASTSS      expTable<>+48(SB), K2, Z6
-	VADDPS            Z6, Z1, Z1
-	VMOVUPS           Z6, (AX)
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVUPS           Z2, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      const39506967<>+0(SB), Z3
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z3
+	VFMADD213PS       Z5, Z6, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z4, Z3, Z3
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z4
+	VCMPPS            $0x11, Z4, Z2, K1
+	VPXORD            Z3, Z3, K1, Z3
+	VBROADCASTSS      const42b170a4<>+0(SB), Z4
+	VCMPPS            $0x1e, Z4, Z2, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z3
+	VADDPS            Z3, Z1, Z1
+	VMOVUPS           Z3, (AX)
 	ADDQ              $0x40, AX
 	ADDQ              $0x40, CX
 	SUBQ              $0x10, DX
-	JGE               whole12
+	JGE               whole26
 
-rest12:
+rest26:
 	ADDQ              $0x10, DX
-	JZ                done12
+	JZ                done26
 	MOVL              $0x0000ffff, BX
 	BZHIL             DX, BX, BX
 	KMOVW             BX, K1
 	VMOVUPS.Z         (CX), K1, Z2
 	VSUBPS            Z0, Z2, Z2
-	VMULPS.BCST       expTable<>+0(SB), Z2, Z0
-	VRNDSCALEPS       $0x08, Z0, Z0
-	VMOVAPS           Z2, Z3
-	VFNMADD231PS.BCST expTable<>+4(SB), Z0, Z3
-	VFNMADD231PS.BCST expTable<>+8(SB), Z0, Z3
-	VMULPS            Z3, Z3, Z4
-	VBROADCASTSS      expTable<>+12(SB), Z5
-	VFMADD213PS.BCST  expTable<>+16(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+20(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+24(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+28(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+32(SB), Z3, Z5
-	VFMADD213PS       Z3, Z4, Z5
-	VADDPS.BCST       expTable<>+36(SB), Z5, Z5
-	VSCALEFPS         Z0, Z5, Z5
-	VBROADCASTSS      expTable<>+40(SB), Z4
-	VCMPPS            $0x11, Z4, Z2, K2
-	VBROADCASTSS      expTable<>+44(SB), Z4
-	VCMPPS            $0x1e, Z4, Z2, K3
-	VPXORD            Z5, Z5, K2, Z5
-	VBROADCASTSS      expTable<>+48(SB), K3, Z5
-	VADDPS            Z5, Z1, K1, Z1
-	VMOVUPS           Z5, K1, (AX)
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVUPS           Z2, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z3, Z4
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      const39506967<>+0(SB), Z0
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z0
+	VFMADD213PS       Z4, Z5, Z0
+	VADDPS.BCST       const3f800000<>+0(SB), Z0, Z0
+	VSCALEFPS         Z3, Z0, Z0
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z2, K2
+	VPXORD            Z0, Z0, K2, Z0
+	VBROADCASTSS      const42b170a4<>+0(SB), Z3
+	VCMPPS            $0x1e, Z3, Z2, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z0
+	VADDPS            Z0, Z1, K1, Z1
+	VMOVUPS           Z0, K1, (AX)
 
-done12:
+done26:
 	VEXTRACTF32X8 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF32X4 $0x01, Y1, X0
@@ -668,5 +1986,4128 @@ done12:
 	VPERMILPS     $0xb1, X1, X0
 	VADDPS        X0, X1, X1
 	MOVSS         X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func sumExp512(x *float32, n int, m float32) float32
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
+TEXT ·sumExp512(SB), NOSPLIT, $0-28
+	MOVQ         x+0(FP), AX
+	MOVSS        m+16(FP), X0
+	VBROADCASTSS X0, Z0
+	VXORPS       Z1, Z1, Z1
+	MOVQ         n+8(FP), CX
+	SUBQ         $0x10, CX
+	JL           rest27
+
+whole27:
+	VMOVUPS           (AX), Z2
+	VSUBPS            Z0, Z2, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
+	VRNDSCALEPS       $0x08, Z4, Z4
+	VMOVUPS           Z2, Z5
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z4, Z5
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z4, Z5
+	VMULPS            Z5, Z5, Z6
+	VBROADCASTSS      const39506967<>+0(SB), Z3
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z5, Z3
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z5, Z3
+	VFMADD213PS       Z5, Z6, Z3
+	VADDPS.BCST       const3f800000<>+0(SB), Z3, Z3
+	VSCALEFPS         Z4, Z3, Z3
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z4
+	VCMPPS            $0x11, Z4, Z2, K1
+	VPXORD            Z3, Z3, K1, Z3
+	VBROADCASTSS      const42b170a4<>+0(SB), Z4
+	VCMPPS            $0x1e, Z4, Z2, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z3
+	VADDPS            Z3, Z1, Z1
+	ADDQ              $0x40, AX
+	SUBQ              $0x10, CX
+	JGE               whole27
+
+rest27:
+	ADDQ              $0x10, CX
+	JZ                done27
+	MOVL              $0x0000ffff, DX
+	BZHIL             CX, DX, DX
+	KMOVW             DX, K1
+	VMOVUPS.Z         (AX), K1, Z2
+	VSUBPS            Z0, Z2, Z2
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVUPS           Z2, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z3, Z4
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      const39506967<>+0(SB), Z0
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z4, Z0
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z0
+	VFMADD213PS       Z4, Z5, Z0
+	VADDPS.BCST       const3f800000<>+0(SB), Z0, Z0
+	VSCALEFPS         Z3, Z0, Z0
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z2, K2
+	VPXORD            Z0, Z0, K2, Z0
+	VBROADCASTSS      const42b170a4<>+0(SB), Z3
+	VCMPPS            $0x1e, Z3, Z2, K2
+	VBROADCASTSS      const7f800000<>+0(SB), K2, Z0
+	VADDPS            Z0, Z1, K1, Z1
+
+done27:
+	VEXTRACTF32X8 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	MOVSS         X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func add256(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·add256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x10, BX
+	JL   rest28
+
+whole28:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	JGE     whole28
+
+rest28:
+	ADDQ       $0x10, BX
+	JZ         done28
+	LEAQ       firstLanes<>+64(SB), SI
+	NEGQ       BX
+	VMOVUPS    (SI)(BX*4), Y0
+	VMOVUPS    32(SI)(BX*4), Y1
+	VMASKMOVPS (CX), Y0, Y2
+	VMASKMOVPS (DX), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS 32(CX), Y1, Y0
+	VMASKMOVPS 32(DX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, 32(AX)
+
+done28:
+	VZEROUPPER
+	RET
+
+DATA firstLanes<>+0(SB)/4, $0xffffffff
+DATA firstLanes<>+4(SB)/4, $0xffffffff
+DATA firstLanes<>+8(SB)/4, $0xffffffff
+DATA firstLanes<>+12(SB)/4, $0xffffffff
+DATA firstLanes<>+16(SB)/4, $0xffffffff
+DATA firstLanes<>+20(SB)/4, $0xffffffff
+DATA firstLanes<>+24(SB)/4, $0xffffffff
+DATA firstLanes<>+28(SB)/4, $0xffffffff
+DATA firstLanes<>+32(SB)/4, $0xffffffff
+DATA firstLanes<>+36(SB)/4, $0xffffffff
+DATA firstLanes<>+40(SB)/4, $0xffffffff
+DATA firstLanes<>+44(SB)/4, $0xffffffff
+DATA firstLanes<>+48(SB)/4, $0xffffffff
+DATA firstLanes<>+52(SB)/4, $0xffffffff
+DATA firstLanes<>+56(SB)/4, $0xffffffff
+DATA firstLanes<>+60(SB)/4, $0xffffffff
+DATA firstLanes<>+64(SB)/4, $0x00000000
+DATA firstLanes<>+68(SB)/4, $0x00000000
+DATA firstLanes<>+72(SB)/4, $0x00000000
+DATA firstLanes<>+76(SB)/4, $0x00000000
+DATA firstLanes<>+80(SB)/4, $0x00000000
+DATA firstLanes<>+84(SB)/4, $0x00000000
+DATA firstLanes<>+88(SB)/4, $0x00000000
+DATA firstLanes<>+92(SB)/4, $0x00000000
+DATA firstLanes<>+96(SB)/4, $0x00000000
+DATA firstLanes<>+100(SB)/4, $0x00000000
+DATA firstLanes<>+104(SB)/4, $0x00000000
+DATA firstLanes<>+108(SB)/4, $0x00000000
+DATA firstLanes<>+112(SB)/4, $0x00000000
+DATA firstLanes<>+116(SB)/4, $0x00000000
+DATA firstLanes<>+120(SB)/4, $0x00000000
+DATA firstLanes<>+124(SB)/4, $0x00000000
+GLOBL firstLanes<>(SB), RODATA|NOPTR, $128
+
+// func mul256(dst *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·mul256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x10, BX
+	JL   rest29
+
+whole29:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS 32(DX), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	JGE     whole29
+
+rest29:
+	ADDQ       $0x10, BX
+	JZ         done29
+	LEAQ       firstLanes<>+64(SB), SI
+	NEGQ       BX
+	VMOVUPS    (SI)(BX*4), Y0
+	VMOVUPS    32(SI)(BX*4), Y1
+	VMASKMOVPS (CX), Y0, Y2
+	VMASKMOVPS (DX), Y0, Y3
+	VMULPS     Y3, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS 32(CX), Y1, Y0
+	VMASKMOVPS 32(DX), Y1, Y2
+	VMULPS     Y2, Y0, Y0
+	VMASKMOVPS Y0, Y1, 32(AX)
+
+done29:
+	VZEROUPPER
+	RET
+
+// func scale256(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·scale256(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVSS        s+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+16(FP), DX
+	SUBQ         $0x10, DX
+	JL           rest30
+
+whole30:
+	VMOVUPS (CX), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JGE     whole30
+
+rest30:
+	ADDQ       $0x10, DX
+	JZ         done30
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       DX
+	VMOVUPS    (BX)(DX*4), Y1
+	VMOVUPS    32(BX)(DX*4), Y2
+	VMASKMOVPS (CX), Y1, Y3
+	VMULPS     Y0, Y3, Y3
+	VMASKMOVPS Y3, Y1, (AX)
+	VMASKMOVPS 32(CX), Y2, Y1
+	VMULPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y2, 32(AX)
+
+done30:
+	VZEROUPPER
+	RET
+
+// func divide256(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·divide256(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVSS        s+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+16(FP), DX
+	SUBQ         $0x10, DX
+	JL           rest31
+
+whole31:
+	VMOVUPS (CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JGE     whole31
+
+rest31:
+	ADDQ       $0x10, DX
+	JZ         done31
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       DX
+	VMOVUPS    (BX)(DX*4), Y1
+	VMOVUPS    32(BX)(DX*4), Y2
+	VMASKMOVPS (CX), Y1, Y3
+	VDIVPS     Y0, Y3, Y3
+	VMASKMOVPS Y3, Y1, (AX)
+	VMASKMOVPS 32(CX), Y2, Y1
+	VDIVPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y2, 32(AX)
+
+done31:
+	VZEROUPPER
+	RET
+
+// func axpy256(dst *float32, x *float32, y *float32, n int, s float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·axpy256(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         y+16(FP), DX
+	MOVSS        s+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x10, BX
+	JL           rest32
+
+whole32:
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, (AX)
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     32(DX), Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JGE         whole32
+
+rest32:
+	ADDQ        $0x10, BX
+	JZ          done32
+	LEAQ        firstLanes<>+64(SB), SI
+	NEGQ        BX
+	VMOVUPS     (SI)(BX*4), Y1
+	VMOVUPS     32(SI)(BX*4), Y2
+	VMASKMOVPS  (CX), Y1, Y3
+	VMASKMOVPS  (DX), Y1, Y4
+	VFMADD231PS Y0, Y3, Y4
+	VMASKMOVPS  Y4, Y1, (AX)
+	VMASKMOVPS  32(CX), Y2, Y1
+	VMASKMOVPS  32(DX), Y2, Y3
+	VFMADD231PS Y0, Y1, Y3
+	VMASKMOVPS  Y3, Y2, 32(AX)
+
+done32:
+	VZEROUPPER
+	RET
+
+// func mulAdd256(dst *float32, a *float32, b *float32, c *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·mulAdd256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ c+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest33
+
+whole33:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, (AX)
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     32(DX), Y1
+	VMOVUPS     32(BX), Y2
+	VFMADD231PS Y0, Y1, Y2
+	VMOVUPS     Y2, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole33
+
+rest33:
+	ADDQ        $0x10, SI
+	JZ          done33
+	LEAQ        firstLanes<>+64(SB), DI
+	NEGQ        SI
+	VMOVUPS     (DI)(SI*4), Y0
+	VMOVUPS     32(DI)(SI*4), Y1
+	VMASKMOVPS  (CX), Y0, Y2
+	VMASKMOVPS  (DX), Y0, Y3
+	VMASKMOVPS  (BX), Y0, Y4
+	VFMADD231PS Y2, Y3, Y4
+	VMASKMOVPS  Y4, Y0, (AX)
+	VMASKMOVPS  32(CX), Y1, Y0
+	VMASKMOVPS  32(DX), Y1, Y2
+	VMASKMOVPS  32(BX), Y1, Y3
+	VFMADD231PS Y0, Y2, Y3
+	VMASKMOVPS  Y3, Y1, 32(AX)
+
+done33:
+	VZEROUPPER
+	RET
+
+// func softmaxBackward256(dst *float32, dx *float32, dy *float32, p *float32, n int, dot float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmaxBackward256(SB), NOSPLIT, $0-44
+	MOVQ         dst+0(FP), AX
+	MOVQ         dx+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         p+24(FP), BX
+	MOVSS        dot+40(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest34
+
+whole34:
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (BX), Y3
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y3, Y2, Y1
+	VMOVUPS     Y1, (AX)
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     32(DX), Y2
+	VMOVUPS     32(BX), Y3
+	VSUBPS      Y0, Y2, Y2
+	VFMADD231PS Y3, Y2, Y1
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole34
+
+rest34:
+	ADDQ        $0x10, SI
+	JZ          done34
+	LEAQ        firstLanes<>+64(SB), DI
+	NEGQ        SI
+	VMOVUPS     (DI)(SI*4), Y1
+	VMOVUPS     32(DI)(SI*4), Y2
+	VMASKMOVPS  (CX), Y1, Y3
+	VMASKMOVPS  (DX), Y1, Y4
+	VMASKMOVPS  (BX), Y1, Y5
+	VSUBPS      Y0, Y4, Y4
+	VFMADD231PS Y5, Y4, Y3
+	VMASKMOVPS  Y3, Y1, (AX)
+	VMASKMOVPS  32(CX), Y2, Y1
+	VMASKMOVPS  32(DX), Y2, Y3
+	VMASKMOVPS  32(BX), Y2, Y4
+	VSUBPS      Y0, Y3, Y3
+	VFMADD231PS Y4, Y3, Y1
+	VMASKMOVPS  Y1, Y2, 32(AX)
+
+done34:
+	VZEROUPPER
+	RET
+
+// func relu256(dst *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·relu256(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest35
+
+whole35:
+	VMOVUPS (CX), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(CX), Y0
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JGE     whole35
+
+rest35:
+	ADDQ       $0x10, DX
+	JZ         done35
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       DX
+	VMOVUPS    (BX)(DX*4), Y0
+	VMOVUPS    32(BX)(DX*4), Y1
+	VMASKMOVPS (CX), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VMAXPS     Y2, Y3, Y2
+	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS 32(CX), Y1, Y0
+	VXORPS     Y2, Y2, Y2
+	VMAXPS     Y0, Y2, Y0
+	VMASKMOVPS Y0, Y1, 32(AX)
+
+done35:
+	VZEROUPPER
+	RET
+
+// func sigmoid256(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoid256(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest36
+
+whole36:
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS const80000000<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y0
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y0, Y3
+	VBROADCASTSS const3f318000<>+0(SB), Y1
+	VFNMADD231PS Y1, Y2, Y3
+	VBROADCASTSS constb95e8083<>+0(SB), Y1
+	VFNMADD231PS Y1, Y2, Y3
+	VMULPS       Y3, Y3, Y4
+	VBROADCASTSS const39506967<>+0(SB), Y1
+	VBROADCASTSS const3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VFMADD213PS  Y3, Y4, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y2
+	VCMPPS       $0x11, Y2, Y0, Y2
+	VANDNPS      Y1, Y2, Y1
+	VBROADCASTSS const42b170a4<>+0(SB), Y2
+	VCMPPS       $0x1e, Y2, Y0, Y0
+	VBROADCASTSS const7f800000<>+0(SB), Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y0
+	VADDPS       Y0, Y1, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y0
+	VDIVPS       Y1, Y0, Y1
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      32(CX), Y0
+	VBROADCASTSS const80000000<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y0
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVUPS      Y0, Y3
+	VBROADCASTSS const3f318000<>+0(SB), Y1
+	VFNMADD231PS Y1, Y2, Y3
+	VBROADCASTSS constb95e8083<>+0(SB), Y1
+	VFNMADD231PS Y1, Y2, Y3
+	VMULPS       Y3, Y3, Y4
+	VBROADCASTSS const39506967<>+0(SB), Y1
+	VBROADCASTSS const3ab743ce<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3c088908<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS const3f000000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VFMADD213PS  Y3, Y4, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y1, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y2
+	VCMPPS       $0x11, Y2, Y0, Y2
+	VANDNPS      Y1, Y2, Y1
+	VBROADCASTSS const42b170a4<>+0(SB), Y2
+	VCMPPS       $0x1e, Y2, Y0, Y0
+	VBROADCASTSS const7f800000<>+0(SB), Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y0
+	VADDPS       Y0, Y1, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y0
+	VDIVPS       Y1, Y0, Y1
+	VMOVUPS      Y1, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JGE          whole36
+
+rest36:
+	ADDQ         $0x10, DX
+	JZ           done36
+	LEAQ         firstLanes<>+64(SB), BX
+	NEGQ         DX
+	VMOVUPS      (BX)(DX*4), Y0
+	VMOVUPS      32(BX)(DX*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VXORPS       Y3, Y2, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VFMADD213PS  Y5, Y6, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y4
+	VANDNPS      Y3, Y4, Y3
+	VBROADCASTSS const42b170a4<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VDIVPS       Y3, Y2, Y3
+	VMASKMOVPS   Y3, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y0, Y0
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y0, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VFMADD213PS  Y4, Y5, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y0, Y3
+	VANDNPS      Y2, Y3, Y2
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y0, Y0
+	VBROADCASTSS const7f800000<>+0(SB), Y3
+	VBLENDVPS    Y0, Y3, Y2, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y0
+	VADDPS       Y0, Y2, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y0
+	VDIVPS       Y2, Y0, Y2
+	VMASKMOVPS   Y2, Y1, 32(AX)
+
+done36:
+	VZEROUPPER
+	RET
+
+// func tanh256(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanh256(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest37
+
+whole37:
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS const80000000<>+0(SB), Y1
+	VANDPS       Y1, Y0, Y2
+	VXORPS       Y2, Y0, Y1
+	VADDPS       Y1, Y1, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS const40000000<>+0(SB), Y3
+	VDIVPS       Y4, Y3, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VSUBPS       Y4, Y3, Y4
+	VMULPS       Y0, Y0, Y3
+	VBROADCASTSS constbbbaf0ea<>+0(SB), Y5
+	VMOVUPS      Y5, Y5
+	VBROADCASTSS const3ca9134e<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS constbd5c1e2d<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS const3e088393<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS constbeaaaa99<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  Y0, Y0, Y5
+	VBROADCASTSS const3f200000<>+0(SB), Y0
+	VCMPPS       $0x11, Y0, Y1, Y0
+	VBLENDVPS    Y0, Y5, Y4, Y4
+	VORPS        Y2, Y4, Y4
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      32(CX), Y0
+	VBROADCASTSS const80000000<>+0(SB), Y1
+	VANDPS       Y1, Y0, Y2
+	VXORPS       Y2, Y0, Y1
+	VADDPS       Y1, Y1, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS const40000000<>+0(SB), Y3
+	VDIVPS       Y4, Y3, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VSUBPS       Y4, Y3, Y4
+	VMULPS       Y0, Y0, Y3
+	VBROADCASTSS constbbbaf0ea<>+0(SB), Y5
+	VMOVUPS      Y5, Y5
+	VBROADCASTSS const3ca9134e<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS constbd5c1e2d<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS const3e088393<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS constbeaaaa99<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  Y0, Y0, Y5
+	VBROADCASTSS const3f200000<>+0(SB), Y0
+	VCMPPS       $0x11, Y0, Y1, Y0
+	VBLENDVPS    Y0, Y5, Y4, Y4
+	VORPS        Y2, Y4, Y4
+	VMOVUPS      Y4, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JGE          whole37
+
+rest37:
+	ADDQ         $0x10, DX
+	JZ           done37
+	LEAQ         firstLanes<>+64(SB), BX
+	NEGQ         DX
+	VMOVUPS      (BX)(DX*4), Y0
+	VMOVUPS      32(BX)(DX*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VANDPS       Y3, Y2, Y4
+	VXORPS       Y4, Y2, Y3
+	VADDPS       Y3, Y3, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y5, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y5, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y5, Y7, Y6, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y6, Y6
+	VBROADCASTSS const40000000<>+0(SB), Y5
+	VDIVPS       Y6, Y5, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VSUBPS       Y6, Y5, Y6
+	VMULPS       Y2, Y2, Y5
+	VBROADCASTSS constbbbaf0ea<>+0(SB), Y7
+	VMOVUPS      Y7, Y7
+	VBROADCASTSS const3ca9134e<>+0(SB), Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VBROADCASTSS constbd5c1e2d<>+0(SB), Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VBROADCASTSS const3e088393<>+0(SB), Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VBROADCASTSS constbeaaaa99<>+0(SB), Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMULPS       Y5, Y7, Y7
+	VFMADD213PS  Y2, Y2, Y7
+	VBROADCASTSS const3f200000<>+0(SB), Y2
+	VCMPPS       $0x11, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y7, Y6, Y6
+	VORPS        Y4, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VANDPS       Y2, Y0, Y3
+	VXORPS       Y3, Y0, Y2
+	VADDPS       Y2, Y2, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y4, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y4, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y4, Y6, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y5, Y5
+	VBROADCASTSS const40000000<>+0(SB), Y4
+	VDIVPS       Y5, Y4, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VSUBPS       Y5, Y4, Y5
+	VMULPS       Y0, Y0, Y4
+	VBROADCASTSS constbbbaf0ea<>+0(SB), Y6
+	VMOVUPS      Y6, Y6
+	VBROADCASTSS const3ca9134e<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VBROADCASTSS constbd5c1e2d<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VBROADCASTSS const3e088393<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VBROADCASTSS constbeaaaa99<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMULPS       Y4, Y6, Y6
+	VFMADD213PS  Y0, Y0, Y6
+	VBROADCASTSS const3f200000<>+0(SB), Y0
+	VCMPPS       $0x11, Y0, Y2, Y0
+	VBLENDVPS    Y0, Y6, Y5, Y5
+	VORPS        Y3, Y5, Y5
+	VMASKMOVPS   Y5, Y1, 32(AX)
+
+done37:
+	VZEROUPPER
+	RET
+
+// func silu256(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·silu256(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest38
+
+whole38:
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS const80000000<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y1
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y1, Y4
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VFMADD213PS  Y4, Y5, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y3
+	VANDNPS      Y2, Y3, Y2
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y1, Y1
+	VBROADCASTSS const7f800000<>+0(SB), Y3
+	VBLENDVPS    Y1, Y3, Y2, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y2, Y2
+	VDIVPS       Y2, Y0, Y2
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      32(CX), Y0
+	VBROADCASTSS const80000000<>+0(SB), Y1
+	VXORPS       Y1, Y0, Y1
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y1, Y4
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VFMADD213PS  Y4, Y5, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y3
+	VANDNPS      Y2, Y3, Y2
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y1, Y1
+	VBROADCASTSS const7f800000<>+0(SB), Y3
+	VBLENDVPS    Y1, Y3, Y2, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y2, Y2
+	VDIVPS       Y2, Y0, Y2
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JGE          whole38
+
+rest38:
+	ADDQ         $0x10, DX
+	JZ           done38
+	LEAQ         firstLanes<>+64(SB), BX
+	NEGQ         DX
+	VMOVUPS      (BX)(DX*4), Y0
+	VMOVUPS      32(BX)(DX*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VXORPS       Y3, Y2, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y4
+	VDIVPS       Y4, Y2, Y4
+	VMASKMOVPS   Y4, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y0, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VFMADD213PS  Y5, Y6, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y4
+	VANDNPS      Y3, Y4, Y3
+	VBROADCASTSS const42b170a4<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y3
+	VDIVPS       Y3, Y0, Y3
+	VMASKMOVPS   Y3, Y1, 32(AX)
+
+done38:
+	VZEROUPPER
+	RET
+
+// func gelu256(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gelu256(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest39
+
+whole39:
+	VMOVUPS      (CX), Y0
+	VBROADCASTSS const3f3504f3<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VANDNPS      Y1, Y2, Y2
+	VBROADCASTSS const41166666<>+0(SB), Y3
+	VMINPS       Y3, Y2, Y2
+	VBROADCASTSS constb329dbe2<>+0(SB), Y3
+	VMOVUPS      Y3, Y3
+	VBROADCASTSS const3602ce38<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constb830bf53<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS const3a0af786<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS const3cce102a<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbddcb234<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbf225f98<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VFMSUB213PS  Y2, Y2, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const40000000<>+0(SB), Y3
+	VSUBPS       Y4, Y3, Y3
+	VBROADCASTSS const00000000<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y1, Y5
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VMULPS       Y1, Y1, Y4
+	VBROADCASTSS constba1c5969<>+0(SB), Y5
+	VMOVUPS      Y5, Y5
+	VBROADCASTSS const3ba37268<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3de70cb6<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbec09370<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3e0375d3<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VFMADD213PS  Y1, Y1, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y5, Y5
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y1
+	VCMPPS       $0x11, Y1, Y2, Y1
+	VBLENDVPS    Y1, Y5, Y3, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VBROADCASTSS const3f3504f3<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VANDNPS      Y1, Y2, Y2
+	VBROADCASTSS const41166666<>+0(SB), Y3
+	VMINPS       Y3, Y2, Y2
+	VBROADCASTSS constb329dbe2<>+0(SB), Y3
+	VMOVUPS      Y3, Y3
+	VBROADCASTSS const3602ce38<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constb830bf53<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS const3a0af786<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS const3cce102a<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbddcb234<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbf225f98<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VFMSUB213PS  Y2, Y2, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const40000000<>+0(SB), Y3
+	VSUBPS       Y4, Y3, Y3
+	VBROADCASTSS const00000000<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y1, Y5
+	VBLENDVPS    Y5, Y4, Y3, Y3
+	VMULPS       Y1, Y1, Y4
+	VBROADCASTSS constba1c5969<>+0(SB), Y5
+	VMOVUPS      Y5, Y5
+	VBROADCASTSS const3ba37268<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3de70cb6<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbec09370<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3e0375d3<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VFMADD213PS  Y1, Y1, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y5, Y5
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y1
+	VCMPPS       $0x11, Y1, Y2, Y1
+	VBLENDVPS    Y1, Y5, Y3, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y1
+	VMULPS       Y1, Y0, Y0
+	VMULPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JGE          whole39
+
+rest39:
+	ADDQ         $0x10, DX
+	JZ           done39
+	LEAQ         firstLanes<>+64(SB), BX
+	NEGQ         DX
+	VMOVUPS      (BX)(DX*4), Y0
+	VMOVUPS      32(BX)(DX*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VBROADCASTSS const3f3504f3<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS const80000000<>+0(SB), Y4
+	VANDNPS      Y3, Y4, Y4
+	VBROADCASTSS const41166666<>+0(SB), Y5
+	VMINPS       Y5, Y4, Y4
+	VBROADCASTSS constb329dbe2<>+0(SB), Y5
+	VMOVUPS      Y5, Y5
+	VBROADCASTSS const3602ce38<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constb830bf53<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3a0af786<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3cce102a<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbddcb234<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbf225f98<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VFMSUB213PS  Y4, Y4, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y5, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y5, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y5, Y7, Y6, Y6
+	VBROADCASTSS const40000000<>+0(SB), Y5
+	VSUBPS       Y6, Y5, Y5
+	VBROADCASTSS const00000000<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y3, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+	VMULPS       Y3, Y3, Y6
+	VBROADCASTSS constba1c5969<>+0(SB), Y7
+	VMOVUPS      Y7, Y7
+	VBROADCASTSS const3ba37268<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3de70cb6<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbec09370<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3e0375d3<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VFMADD213PS  Y3, Y3, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y7, Y7
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VBROADCASTSS const3f3504f3<>+0(SB), Y2
+	VMULPS       Y2, Y0, Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VANDNPS      Y2, Y3, Y3
+	VBROADCASTSS const41166666<>+0(SB), Y4
+	VMINPS       Y4, Y3, Y3
+	VBROADCASTSS constb329dbe2<>+0(SB), Y4
+	VMOVUPS      Y4, Y4
+	VBROADCASTSS const3602ce38<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS constb830bf53<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS const3a0af786<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS const3cce102a<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS constbddcb234<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS constbf225f98<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VFMSUB213PS  Y3, Y3, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y4, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y4, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y4, Y6, Y5, Y5
+	VBROADCASTSS const40000000<>+0(SB), Y4
+	VSUBPS       Y5, Y4, Y4
+	VBROADCASTSS const00000000<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y2, Y6
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VMULPS       Y2, Y2, Y5
+	VBROADCASTSS constba1c5969<>+0(SB), Y6
+	VMOVUPS      Y6, Y6
+	VBROADCASTSS const3ba37268<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS const3de70cb6<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS constbec09370<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS const3e0375d3<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VFMADD213PS  Y2, Y2, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y6, Y6
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y2
+	VCMPPS       $0x11, Y2, Y3, Y2
+	VBLENDVPS    Y2, Y6, Y4, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y2
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y4, Y0, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done39:
+	VZEROUPPER
+	RET
+
+// func geluTanh256(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluTanh256(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JL   rest40
+
+whole40:
+	VMOVUPS      (CX), Y0
+	VMULPS       Y0, Y0, Y1
+	VMOVUPS      Y1, Y1
+	VBROADCASTSS const3fcc422a<>+0(SB), Y2
+	VBROADCASTSS const3d922279<>+0(SB), Y3
+	VFMADD213PS  Y2, Y3, Y1
+	VMULPS       Y0, Y1, Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y1, Y4
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VFMADD213PS  Y4, Y5, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y3
+	VANDNPS      Y2, Y3, Y2
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y1, Y1
+	VBROADCASTSS const7f800000<>+0(SB), Y3
+	VBLENDVPS    Y1, Y3, Y2, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y2, Y2
+	VDIVPS       Y2, Y0, Y2
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      32(CX), Y0
+	VMULPS       Y0, Y0, Y1
+	VMOVUPS      Y1, Y1
+	VBROADCASTSS const3fcc422a<>+0(SB), Y2
+	VBROADCASTSS const3d922279<>+0(SB), Y3
+	VFMADD213PS  Y2, Y3, Y1
+	VMULPS       Y0, Y1, Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y1, Y1
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y1, Y4
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VFMADD213PS  Y4, Y5, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y3
+	VANDNPS      Y2, Y3, Y2
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y1, Y1
+	VBROADCASTSS const7f800000<>+0(SB), Y3
+	VBLENDVPS    Y1, Y3, Y2, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y1
+	VADDPS       Y1, Y2, Y2
+	VDIVPS       Y2, Y0, Y2
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JGE          whole40
+
+rest40:
+	ADDQ         $0x10, DX
+	JZ           done40
+	LEAQ         firstLanes<>+64(SB), BX
+	NEGQ         DX
+	VMOVUPS      (BX)(DX*4), Y0
+	VMOVUPS      32(BX)(DX*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVUPS      Y3, Y3
+	VBROADCASTSS const3fcc422a<>+0(SB), Y4
+	VBROADCASTSS const3d922279<>+0(SB), Y5
+	VFMADD213PS  Y4, Y5, Y3
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS const80000000<>+0(SB), Y4
+	VXORPS       Y4, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y4
+	VDIVPS       Y4, Y2, Y4
+	VMASKMOVPS   Y4, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMULPS       Y0, Y0, Y2
+	VMOVUPS      Y2, Y2
+	VBROADCASTSS const3fcc422a<>+0(SB), Y3
+	VBROADCASTSS const3d922279<>+0(SB), Y4
+	VFMADD213PS  Y3, Y4, Y2
+	VMULPS       Y0, Y2, Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VXORPS       Y3, Y2, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VFMADD213PS  Y5, Y6, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y4
+	VANDNPS      Y3, Y4, Y3
+	VBROADCASTSS const42b170a4<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y3
+	VDIVPS       Y3, Y0, Y3
+	VMASKMOVPS   Y3, Y1, 32(AX)
+
+done40:
+	VZEROUPPER
+	RET
+
+// func swiglu256(dst *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·swiglu256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x10, BX
+	JL   rest41
+
+whole41:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y0, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VFMADD213PS  Y5, Y6, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y4
+	VANDNPS      Y3, Y4, Y3
+	VBROADCASTSS const42b170a4<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y3
+	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y0, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VFMADD213PS  Y5, Y6, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y4
+	VANDNPS      Y3, Y4, Y3
+	VBROADCASTSS const42b170a4<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y3
+	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JGE          whole41
+
+rest41:
+	ADDQ         $0x10, BX
+	JZ           done41
+	LEAQ         firstLanes<>+64(SB), SI
+	NEGQ         BX
+	VMOVUPS      (SI)(BX*4), Y0
+	VMOVUPS      32(SI)(BX*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VBROADCASTSS const80000000<>+0(SB), Y4
+	VXORPS       Y4, Y2, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y4, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y4, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y4, Y6, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y5, Y5
+	VDIVPS       Y5, Y2, Y5
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VXORPS       Y3, Y0, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y4
+	VDIVPS       Y4, Y0, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y1, 32(AX)
+
+done41:
+	VZEROUPPER
+	RET
+
+// func reluBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·reluBackward256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest42
+
+whole42:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS const00000000<>+0(SB), Y3
+	VCMPPS       $0x12, Y3, Y2, Y2
+	VANDNPS      Y1, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      32(BX), Y2
+	VBROADCASTSS const00000000<>+0(SB), Y3
+	VCMPPS       $0x12, Y3, Y2, Y2
+	VANDNPS      Y1, Y2, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole42
+
+rest42:
+	ADDQ         $0x10, SI
+	JZ           done42
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y0
+	VMOVUPS      32(DI)(SI*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VMASKMOVPS   (BX), Y0, Y4
+	VBROADCASTSS const00000000<>+0(SB), Y5
+	VCMPPS       $0x12, Y5, Y4, Y4
+	VANDNPS      Y3, Y4, Y3
+	VADDPS       Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VMASKMOVPS   32(BX), Y1, Y3
+	VBROADCASTSS const00000000<>+0(SB), Y4
+	VCMPPS       $0x12, Y4, Y3, Y3
+	VANDNPS      Y2, Y3, Y2
+	VADDPS       Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done42:
+	VZEROUPPER
+	RET
+
+// func siluBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluBackward256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest43
+
+whole43:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VXORPS       Y3, Y2, Y3
+	VBROADCASTSS const42a00000<>+0(SB), Y4
+	VMINPS       Y4, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VDIVPS       Y3, Y5, Y3
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD231PS  Y4, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      32(BX), Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VXORPS       Y3, Y2, Y3
+	VBROADCASTSS const42a00000<>+0(SB), Y4
+	VMINPS       Y4, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VDIVPS       Y3, Y5, Y3
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD231PS  Y4, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole43
+
+rest43:
+	ADDQ         $0x10, SI
+	JZ           done43
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y0
+	VMOVUPS      32(DI)(SI*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VMASKMOVPS   (BX), Y0, Y4
+	VBROADCASTSS const80000000<>+0(SB), Y5
+	VXORPS       Y5, Y4, Y5
+	VBROADCASTSS const42a00000<>+0(SB), Y6
+	VMINPS       Y6, Y5, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y5, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y5, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y5, Y7, Y6, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y6, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VDIVPS       Y5, Y7, Y5
+	VMULPS       Y5, Y6, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMULPS       Y5, Y6, Y6
+	VFMADD231PS  Y6, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VMASKMOVPS   32(BX), Y1, Y3
+	VBROADCASTSS const80000000<>+0(SB), Y4
+	VXORPS       Y4, Y3, Y4
+	VBROADCASTSS const42a00000<>+0(SB), Y5
+	VMINPS       Y5, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y4, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y4, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y4, Y6, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y5, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VDIVPS       Y4, Y6, Y4
+	VMULPS       Y4, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMULPS       Y4, Y5, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done43:
+	VZEROUPPER
+	RET
+
+// func sigmoidBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·sigmoidBackward256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest44
+
+whole44:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      32(BX), Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole44
+
+rest44:
+	ADDQ         $0x10, SI
+	JZ           done44
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y0
+	VMOVUPS      32(DI)(SI*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VMASKMOVPS   (BX), Y0, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VFMADD231PS  Y5, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VMASKMOVPS   32(BX), Y1, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VSUBPS       Y3, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done44:
+	VZEROUPPER
+	RET
+
+// func tanhBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·tanhBackward256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest45
+
+whole45:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      Y2, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VFNMADD213PS Y4, Y2, Y3
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      32(BX), Y2
+	VMOVUPS      Y2, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VFNMADD213PS Y4, Y2, Y3
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole45
+
+rest45:
+	ADDQ         $0x10, SI
+	JZ           done45
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y0
+	VMOVUPS      32(DI)(SI*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VMASKMOVPS   (BX), Y0, Y4
+	VMOVUPS      Y4, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VFNMADD213PS Y6, Y4, Y5
+	VFMADD231PS  Y5, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VMASKMOVPS   32(BX), Y1, Y3
+	VMOVUPS      Y3, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VFNMADD213PS Y5, Y3, Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done45:
+	VZEROUPPER
+	RET
+
+// func geluBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluBackward256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest46
+
+whole46:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS const3f3504f3<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS const80000000<>+0(SB), Y4
+	VANDNPS      Y3, Y4, Y4
+	VBROADCASTSS const41166666<>+0(SB), Y5
+	VMINPS       Y5, Y4, Y4
+	VBROADCASTSS constb329dbe2<>+0(SB), Y5
+	VMOVUPS      Y5, Y5
+	VBROADCASTSS const3602ce38<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constb830bf53<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3a0af786<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3cce102a<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbddcb234<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbf225f98<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VFMSUB213PS  Y4, Y4, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y5, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y5, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y5, Y7, Y6, Y6
+	VBROADCASTSS const40000000<>+0(SB), Y5
+	VSUBPS       Y6, Y5, Y5
+	VBROADCASTSS const00000000<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y3, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+	VMULPS       Y3, Y3, Y6
+	VBROADCASTSS constba1c5969<>+0(SB), Y7
+	VMOVUPS      Y7, Y7
+	VBROADCASTSS const3ba37268<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3de70cb6<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbec09370<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3e0375d3<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VFMADD213PS  Y3, Y3, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y7, Y7
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VMULPS       Y2, Y2, Y3
+	VBROADCASTSS constbf000000<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VFMADD213PS  Y7, Y8, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y4, Y4
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y4, Y6, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y3, Y6, Y4, Y4
+	VBROADCASTSS const3ecc422a<>+0(SB), Y3
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y2
+	VFMADD231PS  Y2, Y5, Y4
+	VFMADD231PS  Y4, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      32(BX), Y2
+	VBROADCASTSS const3f3504f3<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y3
+	VBROADCASTSS const80000000<>+0(SB), Y4
+	VANDNPS      Y3, Y4, Y4
+	VBROADCASTSS const41166666<>+0(SB), Y5
+	VMINPS       Y5, Y4, Y4
+	VBROADCASTSS constb329dbe2<>+0(SB), Y5
+	VMOVUPS      Y5, Y5
+	VBROADCASTSS const3602ce38<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constb830bf53<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3a0af786<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS const3cce102a<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbddcb234<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbf225f98<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VFMSUB213PS  Y4, Y4, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y5, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y5, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y5, Y7, Y6, Y6
+	VBROADCASTSS const40000000<>+0(SB), Y5
+	VSUBPS       Y6, Y5, Y5
+	VBROADCASTSS const00000000<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y3, Y7
+	VBLENDVPS    Y7, Y6, Y5, Y5
+	VMULPS       Y3, Y3, Y6
+	VBROADCASTSS constba1c5969<>+0(SB), Y7
+	VMOVUPS      Y7, Y7
+	VBROADCASTSS const3ba37268<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3de70cb6<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbec09370<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3e0375d3<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VFMADD213PS  Y3, Y3, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y7, Y7
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y4, Y3
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VMULPS       Y2, Y2, Y3
+	VBROADCASTSS constbf000000<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y4
+	VFMADD213PS  Y7, Y8, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y4, Y4
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y4, Y6, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y3, Y6, Y4, Y4
+	VBROADCASTSS const3ecc422a<>+0(SB), Y3
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y2
+	VFMADD231PS  Y2, Y5, Y4
+	VFMADD231PS  Y4, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole46
+
+rest46:
+	ADDQ         $0x10, SI
+	JZ           done46
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y0
+	VMOVUPS      32(DI)(SI*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VMASKMOVPS   (BX), Y0, Y4
+	VBROADCASTSS const3f3504f3<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y5
+	VBROADCASTSS const80000000<>+0(SB), Y6
+	VANDNPS      Y5, Y6, Y6
+	VBROADCASTSS const41166666<>+0(SB), Y7
+	VMINPS       Y7, Y6, Y6
+	VBROADCASTSS constb329dbe2<>+0(SB), Y7
+	VMOVUPS      Y7, Y7
+	VBROADCASTSS const3602ce38<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constb830bf53<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3a0af786<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS const3cce102a<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbddcb234<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbf225f98<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VFMSUB213PS  Y6, Y6, Y7
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y8
+	VMULPS       Y8, Y7, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y7, Y10
+	VBROADCASTSS const3f318000<>+0(SB), Y8
+	VFNMADD231PS Y8, Y9, Y10
+	VBROADCASTSS constb95e8083<>+0(SB), Y8
+	VFNMADD231PS Y8, Y9, Y10
+	VMULPS       Y10, Y10, Y11
+	VBROADCASTSS const39506967<>+0(SB), Y8
+	VBROADCASTSS const3ab743ce<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y8
+	VBROADCASTSS const3c088908<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y8
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y8
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y8
+	VBROADCASTSS const3f000000<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y8
+	VFMADD213PS  Y10, Y11, Y8
+	VBROADCASTSS const3f800000<>+0(SB), Y10
+	VADDPS       Y10, Y8, Y8
+	VCVTPS2DQ    Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y9
+	VCMPPS       $0x11, Y9, Y7, Y9
+	VANDNPS      Y8, Y9, Y8
+	VBROADCASTSS const42b170a4<>+0(SB), Y9
+	VCMPPS       $0x1e, Y9, Y7, Y7
+	VBROADCASTSS const7f800000<>+0(SB), Y9
+	VBLENDVPS    Y7, Y9, Y8, Y8
+	VBROADCASTSS const40000000<>+0(SB), Y7
+	VSUBPS       Y8, Y7, Y7
+	VBROADCASTSS const00000000<>+0(SB), Y9
+	VCMPPS       $0x11, Y9, Y5, Y9
+	VBLENDVPS    Y9, Y8, Y7, Y7
+	VMULPS       Y5, Y5, Y8
+	VBROADCASTSS constba1c5969<>+0(SB), Y9
+	VMOVUPS      Y9, Y9
+	VBROADCASTSS const3ba37268<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VBROADCASTSS const3de70cb6<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VBROADCASTSS constbec09370<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VBROADCASTSS const3e0375d3<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VFMADD213PS  Y5, Y5, Y9
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y9, Y9
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y6, Y5
+	VBLENDVPS    Y5, Y9, Y7, Y7
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS constbf000000<>+0(SB), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y5, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y6
+	VFMADD213PS  Y9, Y10, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y6, Y6
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y5, Y8
+	VANDNPS      Y6, Y8, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y8
+	VCMPPS       $0x1e, Y8, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y8
+	VBLENDVPS    Y5, Y8, Y6, Y6
+	VBROADCASTSS const3ecc422a<>+0(SB), Y5
+	VMULPS       Y5, Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y4
+	VFMADD231PS  Y4, Y7, Y6
+	VFMADD231PS  Y6, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VMASKMOVPS   32(BX), Y1, Y3
+	VBROADCASTSS const3f3504f3<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y4
+	VBROADCASTSS const80000000<>+0(SB), Y5
+	VANDNPS      Y4, Y5, Y5
+	VBROADCASTSS const41166666<>+0(SB), Y6
+	VMINPS       Y6, Y5, Y5
+	VBROADCASTSS constb329dbe2<>+0(SB), Y6
+	VMOVUPS      Y6, Y6
+	VBROADCASTSS const3602ce38<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS constb830bf53<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS const3a0af786<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS constbb8ee11d<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS const3cce102a<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS constbddcb234<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS constbf225f98<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VBROADCASTSS constbe03f2e8<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VFMSUB213PS  Y5, Y5, Y6
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y6, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y6, Y8
+	VANDNPS      Y7, Y8, Y7
+	VBROADCASTSS const42b170a4<>+0(SB), Y8
+	VCMPPS       $0x1e, Y8, Y6, Y6
+	VBROADCASTSS const7f800000<>+0(SB), Y8
+	VBLENDVPS    Y6, Y8, Y7, Y7
+	VBROADCASTSS const40000000<>+0(SB), Y6
+	VSUBPS       Y7, Y6, Y6
+	VBROADCASTSS const00000000<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y4, Y8
+	VBLENDVPS    Y8, Y7, Y6, Y6
+	VMULPS       Y4, Y4, Y7
+	VBROADCASTSS constba1c5969<>+0(SB), Y8
+	VMOVUPS      Y8, Y8
+	VBROADCASTSS const3ba37268<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y8
+	VBROADCASTSS constbcdb3e57<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y8
+	VBROADCASTSS const3de70cb6<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y8
+	VBROADCASTSS constbec09370<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y8
+	VBROADCASTSS const3e0375d3<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y8
+	VFMADD213PS  Y4, Y4, Y8
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y8, Y8
+	VBROADCASTSS const3f6d7dbf<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y5, Y4
+	VBLENDVPS    Y4, Y8, Y6, Y6
+	VMULPS       Y3, Y3, Y4
+	VBROADCASTSS constbf000000<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y5
+	VFMADD213PS  Y8, Y9, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y5, Y5
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y5, Y7, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y4, Y7, Y5, Y5
+	VBROADCASTSS const3ecc422a<>+0(SB), Y4
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y3
+	VFMADD231PS  Y3, Y6, Y5
+	VFMADD231PS  Y5, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done46:
+	VZEROUPPER
+	RET
+
+// func geluTanhBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluTanhBackward256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest47
+
+whole47:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VMULPS       Y2, Y2, Y4
+	VMOVUPS      Y4, Y3
+	VBROADCASTSS const3fcc422a<>+0(SB), Y5
+	VBROADCASTSS const3d922279<>+0(SB), Y6
+	VFMADD213PS  Y5, Y6, Y3
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS const3fcc422a<>+0(SB), Y5
+	VBROADCASTSS const3e5b33b6<>+0(SB), Y6
+	VFMADD213PS  Y5, Y6, Y4
+	VBROADCASTSS const80000000<>+0(SB), Y5
+	VXORPS       Y5, Y3, Y3
+	VBROADCASTSS const42a00000<>+0(SB), Y5
+	VMINPS       Y5, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y3, Y6, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y5, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VDIVPS       Y3, Y6, Y3
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD231PS  Y5, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      32(BX), Y2
+	VMULPS       Y2, Y2, Y4
+	VMOVUPS      Y4, Y3
+	VBROADCASTSS const3fcc422a<>+0(SB), Y5
+	VBROADCASTSS const3d922279<>+0(SB), Y6
+	VFMADD213PS  Y5, Y6, Y3
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS const3fcc422a<>+0(SB), Y5
+	VBROADCASTSS const3e5b33b6<>+0(SB), Y6
+	VFMADD213PS  Y5, Y6, Y4
+	VBROADCASTSS const80000000<>+0(SB), Y5
+	VXORPS       Y5, Y3, Y3
+	VBROADCASTSS const42a00000<>+0(SB), Y5
+	VMINPS       Y5, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y3, Y6, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y5, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VDIVPS       Y3, Y6, Y3
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VFMADD213PS  Y2, Y4, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD231PS  Y5, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole47
+
+rest47:
+	ADDQ         $0x10, SI
+	JZ           done47
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y0
+	VMOVUPS      32(DI)(SI*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VMASKMOVPS   (BX), Y0, Y4
+	VMULPS       Y4, Y4, Y6
+	VMOVUPS      Y6, Y5
+	VBROADCASTSS const3fcc422a<>+0(SB), Y7
+	VBROADCASTSS const3d922279<>+0(SB), Y8
+	VFMADD213PS  Y7, Y8, Y5
+	VMULPS       Y4, Y5, Y5
+	VBROADCASTSS const3fcc422a<>+0(SB), Y7
+	VBROADCASTSS const3e5b33b6<>+0(SB), Y8
+	VFMADD213PS  Y7, Y8, Y6
+	VBROADCASTSS const80000000<>+0(SB), Y7
+	VXORPS       Y7, Y5, Y5
+	VBROADCASTSS const42a00000<>+0(SB), Y7
+	VMINPS       Y7, Y5, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y5, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y5, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y5, Y8
+	VANDNPS      Y7, Y8, Y7
+	VBROADCASTSS const42b170a4<>+0(SB), Y8
+	VCMPPS       $0x1e, Y8, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y8
+	VBLENDVPS    Y5, Y8, Y7, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y7, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VDIVPS       Y5, Y8, Y5
+	VMULPS       Y5, Y7, Y7
+	VMULPS       Y4, Y6, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VFMADD213PS  Y4, Y6, Y7
+	VMULPS       Y5, Y7, Y7
+	VFMADD231PS  Y7, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VMASKMOVPS   32(BX), Y1, Y3
+	VMULPS       Y3, Y3, Y5
+	VMOVUPS      Y5, Y4
+	VBROADCASTSS const3fcc422a<>+0(SB), Y6
+	VBROADCASTSS const3d922279<>+0(SB), Y7
+	VFMADD213PS  Y6, Y7, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS const3fcc422a<>+0(SB), Y6
+	VBROADCASTSS const3e5b33b6<>+0(SB), Y7
+	VFMADD213PS  Y6, Y7, Y5
+	VBROADCASTSS const80000000<>+0(SB), Y6
+	VXORPS       Y6, Y4, Y4
+	VBROADCASTSS const42a00000<>+0(SB), Y6
+	VMINPS       Y6, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y4, Y7, Y6, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y6, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VDIVPS       Y4, Y7, Y4
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y3, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VFMADD213PS  Y3, Y5, Y6
+	VMULPS       Y4, Y6, Y6
+	VFMADD231PS  Y6, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done47:
+	VZEROUPPER
+	RET
+
+// func swigluBackward256(dg *float32, du *float32, dy *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·swigluBackward256(SB), NOSPLIT, $0-48
+	MOVQ dg+0(FP), AX
+	MOVQ du+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ gate+24(FP), BX
+	MOVQ up+32(FP), SI
+	MOVQ n+40(FP), DI
+	SUBQ $0x10, DI
+	JL   rest48
+
+whole48:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      (DX), Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y0, Y2
+	VBROADCASTSS const42a00000<>+0(SB), Y3
+	VMINPS       Y3, Y2, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VFMADD213PS  Y5, Y6, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y4
+	VANDNPS      Y3, Y4, Y3
+	VBROADCASTSS const42b170a4<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VDIVPS       Y2, Y4, Y2
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VFMADD213PS  Y4, Y0, Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      (CX), Y0
+	VFMADD231PS  Y2, Y1, Y0
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      (SI), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (AX), Y0
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(BX), Y0
+	VMOVUPS      32(DX), Y1
+	VBROADCASTSS const80000000<>+0(SB), Y2
+	VXORPS       Y2, Y0, Y2
+	VBROADCASTSS const42a00000<>+0(SB), Y3
+	VMINPS       Y3, Y2, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y2, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y2, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y3
+	VFMADD213PS  Y5, Y6, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y2, Y4
+	VANDNPS      Y3, Y4, Y3
+	VBROADCASTSS const42b170a4<>+0(SB), Y4
+	VCMPPS       $0x1e, Y4, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y2, Y4, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VDIVPS       Y2, Y4, Y2
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VFMADD213PS  Y4, Y0, Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      32(CX), Y0
+	VFMADD231PS  Y2, Y1, Y0
+	VMOVUPS      Y0, 32(CX)
+	VMOVUPS      32(SI), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      32(AX), Y0
+	VFMADD231PS  Y3, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	SUBQ         $0x10, DI
+	JGE          whole48
+
+rest48:
+	ADDQ         $0x10, DI
+	JZ           done48
+	LEAQ         firstLanes<>+64(SB), R8
+	NEGQ         DI
+	VMOVUPS      (R8)(DI*4), Y0
+	VMOVUPS      32(R8)(DI*4), Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VBROADCASTSS const80000000<>+0(SB), Y4
+	VXORPS       Y4, Y2, Y4
+	VBROADCASTSS const42a00000<>+0(SB), Y5
+	VMINPS       Y5, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y4, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y4, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y6
+	VCMPPS       $0x1e, Y6, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y4, Y6, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y5, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VDIVPS       Y4, Y6, Y4
+	VMULPS       Y4, Y5, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y2, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   (CX), Y0, Y2
+	VFMADD231PS  Y4, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (CX)
+	VMASKMOVPS   (SI), Y0, Y2
+	VMULPS       Y2, Y3, Y3
+	VMASKMOVPS   (AX), Y0, Y2
+	VFMADD231PS  Y5, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(BX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VBROADCASTSS const80000000<>+0(SB), Y3
+	VXORPS       Y3, Y0, Y3
+	VBROADCASTSS const42a00000<>+0(SB), Y4
+	VMINPS       Y4, Y3, Y3
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y3, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y3, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y3, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y3
+	VADDPS       Y3, Y4, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VDIVPS       Y3, Y5, Y3
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VFMADD213PS  Y5, Y0, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y0, Y3, Y3
+	VMASKMOVPS   32(CX), Y1, Y0
+	VFMADD231PS  Y3, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(CX)
+	VMASKMOVPS   32(SI), Y1, Y0
+	VMULPS       Y0, Y2, Y2
+	VMASKMOVPS   32(AX), Y1, Y0
+	VFMADD231PS  Y4, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done48:
+	VZEROUPPER
+	RET
+
+// func expAXPY256(dst *float32, x *float32, y *float32, n int, s float32, m float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·expAXPY256(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         y+16(FP), DX
+	MOVSS        s+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        m+36(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x10, BX
+	JL           rest49
+
+whole49:
+	VMOVUPS      (CX), Y2
+	VMOVUPS      (DX), Y3
+	VSUBPS       Y1, Y2, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y2, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y2, Y5, Y4, Y4
+	VFMADD231PS  Y0, Y4, Y3
+	VMOVUPS      Y3, (AX)
+	VMOVUPS      32(CX), Y2
+	VMOVUPS      32(DX), Y3
+	VSUBPS       Y1, Y2, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y2, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y2, Y5, Y4, Y4
+	VFMADD231PS  Y0, Y4, Y3
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JGE          whole49
+
+rest49:
+	ADDQ         $0x10, BX
+	JZ           done49
+	LEAQ         firstLanes<>+64(SB), SI
+	NEGQ         BX
+	VMOVUPS      (SI)(BX*4), Y2
+	VMOVUPS      32(SI)(BX*4), Y3
+	VMASKMOVPS   (CX), Y2, Y4
+	VMASKMOVPS   (DX), Y2, Y5
+	VSUBPS       Y1, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y4, Y4
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y4, Y7, Y6, Y6
+	VFMADD231PS  Y0, Y6, Y5
+	VMASKMOVPS   Y5, Y2, (AX)
+	VMASKMOVPS   32(CX), Y3, Y2
+	VMASKMOVPS   32(DX), Y3, Y4
+	VSUBPS       Y1, Y2, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y1
+	VMULPS       Y1, Y2, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y2, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y1
+	VFNMADD231PS Y1, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y1
+	VFNMADD231PS Y1, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y1
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y1
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y1
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y1
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y1
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y1
+	VFMADD213PS  Y6, Y7, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y1, Y1
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y2, Y5
+	VANDNPS      Y1, Y5, Y1
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y2, Y2
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y2, Y5, Y1, Y1
+	VFMADD231PS  Y0, Y1, Y4
+	VMASKMOVPS   Y4, Y3, 32(AX)
+
+done49:
+	VZEROUPPER
+	RET
+
+// func sum256(x *float32, n int) float32
+// Requires: AVX, SSE
+TEXT ·sum256(SB), NOSPLIT, $0-20
+	MOVQ   x+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+8(FP), CX
+	SUBQ   $0x10, CX
+	JL     rest50
+
+whole50:
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, CX
+	JGE     whole50
+
+rest50:
+	ADDQ       $0x10, CX
+	JZ         done50
+	LEAQ       firstLanes<>+64(SB), DX
+	NEGQ       CX
+	VMOVUPS    (DX)(CX*4), Y2
+	VMOVUPS    32(DX)(CX*4), Y3
+	VMASKMOVPS (AX), Y2, Y4
+	VMASKMOVPS 32(AX), Y3, Y5
+	VMOVUPS    Y0, Y6
+	VMOVUPS    Y1, Y7
+	VADDPS     Y4, Y0, Y6
+	VADDPS     Y5, Y1, Y7
+	VBLENDVPS  Y2, Y6, Y0, Y0
+	VBLENDVPS  Y3, Y7, Y1, Y1
+
+done50:
+	VADDPS       Y1, Y0, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func dot256(a *float32, b *float32, n int) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·dot256(SB), NOSPLIT, $0-28
+	MOVQ   a+0(FP), AX
+	MOVQ   b+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+16(FP), DX
+	SUBQ   $0x10, DX
+	JL     rest51
+
+whole51:
+	VMOVUPS     (AX), Y2
+	VMOVUPS     32(AX), Y3
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y5
+	VFMADD231PS Y2, Y4, Y0
+	VFMADD231PS Y3, Y5, Y1
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, DX
+	JGE         whole51
+
+rest51:
+	ADDQ        $0x10, DX
+	JZ          done51
+	LEAQ        firstLanes<>+64(SB), BX
+	NEGQ        DX
+	VMOVUPS     (BX)(DX*4), Y2
+	VMOVUPS     32(BX)(DX*4), Y3
+	VMASKMOVPS  (AX), Y2, Y4
+	VMASKMOVPS  32(AX), Y3, Y5
+	VMASKMOVPS  (CX), Y2, Y6
+	VMASKMOVPS  32(CX), Y3, Y7
+	VMOVUPS     Y0, Y8
+	VMOVUPS     Y1, Y9
+	VFMADD231PS Y4, Y6, Y8
+	VFMADD231PS Y5, Y7, Y9
+	VBLENDVPS   Y2, Y8, Y0, Y0
+	VBLENDVPS   Y3, Y9, Y1, Y1
+
+done51:
+	VADDPS       Y1, Y0, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func max256(x *float32, n int) float32
+// Requires: AVX, SSE
+TEXT ·max256(SB), NOSPLIT, $0-20
+	MOVQ         x+0(FP), AX
+	VBROADCASTSS constff800000<>+0(SB), Y0
+	VBROADCASTSS constff800000<>+0(SB), Y1
+	MOVQ         n+8(FP), CX
+	SUBQ         $0x10, CX
+	JL           rest52
+
+whole52:
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VMAXPS  Y0, Y2, Y0
+	VMAXPS  Y1, Y3, Y1
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, CX
+	JGE     whole52
+
+rest52:
+	ADDQ       $0x10, CX
+	JZ         done52
+	LEAQ       firstLanes<>+64(SB), DX
+	NEGQ       CX
+	VMOVUPS    (DX)(CX*4), Y2
+	VMOVUPS    32(DX)(CX*4), Y3
+	VMASKMOVPS (AX), Y2, Y4
+	VMASKMOVPS 32(AX), Y3, Y5
+	VMOVUPS    Y0, Y6
+	VMOVUPS    Y1, Y7
+	VMAXPS     Y0, Y4, Y6
+	VMAXPS     Y1, Y5, Y7
+	VBLENDVPS  Y2, Y6, Y0, Y0
+	VBLENDVPS  Y3, Y7, Y1, Y1
+
+done52:
+	VMAXPS       Y1, Y0, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	MOVSS        X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func expSum256(dst *float32, x *float32, n int, m float32) float32
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·expSum256(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVSS        m+24(FP), X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         n+16(FP), DX
+	SUBQ         $0x10, DX
+	JL           rest53
+
+whole53:
+	VMOVUPS      (CX), Y3
+	VMOVUPS      32(CX), Y4
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y4, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y6, Y6
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VMOVUPS      Y5, (AX)
+	VMOVUPS      Y6, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DX
+	JGE          whole53
+
+rest53:
+	ADDQ         $0x10, DX
+	JZ           done53
+	LEAQ         firstLanes<>+64(SB), BX
+	NEGQ         DX
+	VMOVUPS      (BX)(DX*4), Y3
+	VMOVUPS      32(BX)(DX*4), Y4
+	VMASKMOVPS   (CX), Y3, Y5
+	VMASKMOVPS   32(CX), Y4, Y6
+	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y0
+	VMULPS       Y0, Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y5, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y0
+	VFNMADD231PS Y0, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y0
+	VFNMADD231PS Y0, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y0
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VFMADD213PS  Y8, Y9, Y0
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y0, Y0
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y0, Y0
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y5, Y7
+	VANDNPS      Y0, Y7, Y0
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y6, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y6, Y8
+	VANDNPS      Y7, Y8, Y7
+	VBROADCASTSS const42b170a4<>+0(SB), Y8
+	VCMPPS       $0x1e, Y8, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y8
+	VBLENDVPS    Y5, Y8, Y0, Y0
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y6, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y5, Y6, Y7, Y7
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y2, Y6
+	VADDPS       Y0, Y1, Y5
+	VADDPS       Y7, Y2, Y6
+	VBLENDVPS    Y3, Y5, Y1, Y1
+	VBLENDVPS    Y4, Y6, Y2, Y2
+	VMASKMOVPS   Y0, Y3, (AX)
+	VMASKMOVPS   Y7, Y4, 32(AX)
+
+done53:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func sumExp256(x *float32, n int, m float32) float32
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·sumExp256(SB), NOSPLIT, $0-28
+	MOVQ         x+0(FP), AX
+	MOVSS        m+16(FP), X0
+	VBROADCASTSS X0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         n+8(FP), CX
+	SUBQ         $0x10, CX
+	JL           rest54
+
+whole54:
+	VMOVUPS      (AX), Y3
+	VMOVUPS      32(AX), Y4
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y4, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y6, Y6
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, CX
+	JGE          whole54
+
+rest54:
+	ADDQ         $0x10, CX
+	JZ           done54
+	LEAQ         firstLanes<>+64(SB), DX
+	NEGQ         CX
+	VMOVUPS      (DX)(CX*4), Y3
+	VMOVUPS      32(DX)(CX*4), Y4
+	VMASKMOVPS   (AX), Y3, Y5
+	VMASKMOVPS   32(AX), Y4, Y6
+	VSUBPS       Y0, Y5, Y5
+	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y0
+	VMULPS       Y0, Y5, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y5, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y0
+	VFNMADD231PS Y0, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y0
+	VFNMADD231PS Y0, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y0
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y0
+	VFMADD213PS  Y8, Y9, Y0
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y0, Y0
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y0, Y0
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y5, Y7
+	VANDNPS      Y0, Y7, Y0
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y6, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y6, Y8
+	VANDNPS      Y7, Y8, Y7
+	VBROADCASTSS const42b170a4<>+0(SB), Y8
+	VCMPPS       $0x1e, Y8, Y5, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y8
+	VBLENDVPS    Y5, Y8, Y0, Y0
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y6, Y5
+	VBROADCASTSS const7f800000<>+0(SB), Y6
+	VBLENDVPS    Y5, Y6, Y7, Y7
+	VMOVUPS      Y1, Y5
+	VMOVUPS      Y2, Y6
+	VADDPS       Y0, Y1, Y5
+	VADDPS       Y7, Y2, Y6
+	VBLENDVPS    Y3, Y5, Y1, Y1
+	VBLENDVPS    Y4, Y6, Y2, Y2
+
+done54:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, ret+24(FP)
 	VZEROUPPER
 	RET

@@ -8,9 +8,11 @@ import (
 
 // plain are the twins, in plain Go.
 var plain = kernels{
-	add: addGo, mul: mulGo, scale: scaleGo, divide: divideGo, axpy: axpyGo,
-	silu: siluGo, siluBackward: siluBackwardGo, swiglu: swigluGo,
-	sum: sumGo, dot: dotGo, largest: largestGo, expSum: expSumGo,
+	add: addGo, mul: mulGo, scale: scaleGo, divide: divideGo, axpy: axpyGo, mulAdd: mulAddGo, softmaxBackward: softmaxBackwardGo,
+	relu: reluGo, sigmoid: sigmoidGo, tanh: tanhGo, silu: siluGo, gelu: geluGo, geluTanh: geluTanhGo, swiglu: swigluGo,
+	reluBackward: reluBackwardGo, sigmoidBackward: sigmoidBackwardGo, tanhBackward: tanhBackwardGo,
+	siluBackward: siluBackwardGo, geluBackward: geluBackwardGo, geluTanhBackward: geluTanhBackwardGo, swigluBackward: swigluBackwardGo,
+	sum: sumGo, dot: dotGo, largest: largestGo, expSum: expSumGo, sumExp: sumExpGo, expAXPY: expAXPYGo,
 }
 
 var largestOfNone = float32(math.Inf(-1))
@@ -45,22 +47,15 @@ func axpyGo(y []float32, s float32, x []float32) {
 	}
 }
 
-func siluGo(dst, x []float32) {
-	for i, v := range x {
-		dst[i] = v / (1 + f32.Exp(-v))
+func mulAddGo(dst, x, y []float32) {
+	for i := range dst {
+		dst[i] = f32.FMA(x[i], y[i], dst[i])
 	}
 }
 
-func siluBackwardGo(dx, dy, x []float32) {
-	for i, v := range x {
-		s := 1 / (1 + f32.Exp(-v))
-		dx[i] = f32.FMA(dy[i], s*f32.FMA(v, 1-s, 1), dx[i])
-	}
-}
-
-func swigluGo(dst, g, u []float32) {
-	for i, v := range g {
-		dst[i] = v / (1 + f32.Exp(-v)) * u[i]
+func softmaxBackwardGo(dx, dy, p []float32, dot float32) {
+	for i := range dx {
+		dx[i] = f32.FMA(p[i], dy[i]-dot, dx[i])
 	}
 }
 
@@ -110,4 +105,19 @@ func expSumGo(dst, x []float32, top float32) float32 {
 		z[i&15] += e
 	}
 	return f32.SumLanes(&z)
+}
+
+// sumExpGo is expSumGo without the exponentials.
+func sumExpGo(x []float32, top float32) float32 {
+	var z [16]float32
+	for i, v := range x {
+		z[i&15] += f32.Exp(v - top)
+	}
+	return f32.SumLanes(&z)
+}
+
+func expAXPYGo(y []float32, s float32, x []float32, top float32) {
+	for i, v := range x {
+		y[i] = f32.FMA(f32.Exp(v-top), s, y[i])
+	}
 }

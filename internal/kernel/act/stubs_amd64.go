@@ -27,20 +27,90 @@ func divide512(dst *float32, a *float32, n int, s float32)
 //go:noescape
 func axpy512(dst *float32, x *float32, y *float32, n int, s float32)
 
+// sets dst to fma(a, b, c).
+//
+//go:noescape
+func mulAdd512(dst *float32, a *float32, b *float32, c *float32, n int)
+
+// sets dst to fma(p, dy - dot, dx).
+//
+//go:noescape
+func softmaxBackward512(dst *float32, dx *float32, dy *float32, p *float32, n int, dot float32)
+
+// sets dst to max(x, 0).
+//
+//go:noescape
+func relu512(dst *float32, x *float32, n int)
+
+// sets dst to 1 / (1 + exp(-x)).
+//
+//go:noescape
+func sigmoid512(dst *float32, x *float32, n int)
+
+// sets dst to tanh x.
+//
+//go:noescape
+func tanh512(dst *float32, x *float32, n int)
+
 // sets dst to the SiLU of x.
 //
 //go:noescape
 func silu512(dst *float32, x *float32, n int)
+
+// sets dst to x times the normal distribution's share below x.
+//
+//go:noescape
+func gelu512(dst *float32, x *float32, n int)
+
+// sets dst to the tanh approximation of GELU.
+//
+//go:noescape
+func geluTanh512(dst *float32, x *float32, n int)
 
 // sets dst to the SiLU of gate times up.
 //
 //go:noescape
 func swiglu512(dst *float32, gate *float32, up *float32, n int)
 
+// sets dst to dx + dy, or + 0 where x is at most 0.
+//
+//go:noescape
+func reluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
 // sets dst to dx + dy times the derivative of the SiLU at x.
 //
 //go:noescape
 func siluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times x * (1 - x).
+//
+//go:noescape
+func sigmoidBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times 1 - x * x.
+//
+//go:noescape
+func tanhBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times the derivative of GELU at x.
+//
+//go:noescape
+func geluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times the derivative of the tanh approximation of GELU at x.
+//
+//go:noescape
+func geluTanhBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// adds the gradients of SwiGLU to dg and du.
+//
+//go:noescape
+func swigluBackward512(dg *float32, du *float32, dy *float32, gate *float32, up *float32, n int)
+
+// sets dst to fma(exp(x - m), s, y).
+//
+//go:noescape
+func expAXPY512(dst *float32, x *float32, y *float32, n int, s float32, m float32)
 
 // adds up x.
 //
@@ -61,3 +131,143 @@ func max512(x *float32, n int) float32
 //
 //go:noescape
 func expSum512(dst *float32, x *float32, n int, m float32) float32
+
+// adds up exp(x - m).
+//
+//go:noescape
+func sumExp512(x *float32, n int, m float32) float32
+
+// sets dst to a + b.
+//
+//go:noescape
+func add256(dst *float32, a *float32, b *float32, n int)
+
+// sets dst to a * b.
+//
+//go:noescape
+func mul256(dst *float32, a *float32, b *float32, n int)
+
+// sets dst to a * s.
+//
+//go:noescape
+func scale256(dst *float32, a *float32, n int, s float32)
+
+// sets dst to a / s.
+//
+//go:noescape
+func divide256(dst *float32, a *float32, n int, s float32)
+
+// sets dst to fma(s, x, y).
+//
+//go:noescape
+func axpy256(dst *float32, x *float32, y *float32, n int, s float32)
+
+// sets dst to fma(a, b, c).
+//
+//go:noescape
+func mulAdd256(dst *float32, a *float32, b *float32, c *float32, n int)
+
+// sets dst to fma(p, dy - dot, dx).
+//
+//go:noescape
+func softmaxBackward256(dst *float32, dx *float32, dy *float32, p *float32, n int, dot float32)
+
+// sets dst to max(x, 0).
+//
+//go:noescape
+func relu256(dst *float32, x *float32, n int)
+
+// sets dst to 1 / (1 + exp(-x)).
+//
+//go:noescape
+func sigmoid256(dst *float32, x *float32, n int)
+
+// sets dst to tanh x.
+//
+//go:noescape
+func tanh256(dst *float32, x *float32, n int)
+
+// sets dst to the SiLU of x.
+//
+//go:noescape
+func silu256(dst *float32, x *float32, n int)
+
+// sets dst to x times the normal distribution's share below x.
+//
+//go:noescape
+func gelu256(dst *float32, x *float32, n int)
+
+// sets dst to the tanh approximation of GELU.
+//
+//go:noescape
+func geluTanh256(dst *float32, x *float32, n int)
+
+// sets dst to the SiLU of gate times up.
+//
+//go:noescape
+func swiglu256(dst *float32, gate *float32, up *float32, n int)
+
+// sets dst to dx + dy, or + 0 where x is at most 0.
+//
+//go:noescape
+func reluBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times the derivative of the SiLU at x.
+//
+//go:noescape
+func siluBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times x * (1 - x).
+//
+//go:noescape
+func sigmoidBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times 1 - x * x.
+//
+//go:noescape
+func tanhBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times the derivative of GELU at x.
+//
+//go:noescape
+func geluBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dx + dy times the derivative of the tanh approximation of GELU at x.
+//
+//go:noescape
+func geluTanhBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// adds the gradients of SwiGLU to dg and du.
+//
+//go:noescape
+func swigluBackward256(dg *float32, du *float32, dy *float32, gate *float32, up *float32, n int)
+
+// sets dst to fma(exp(x - m), s, y).
+//
+//go:noescape
+func expAXPY256(dst *float32, x *float32, y *float32, n int, s float32, m float32)
+
+// adds up x.
+//
+//go:noescape
+func sum256(x *float32, n int) float32
+
+// adds up a * b.
+//
+//go:noescape
+func dot256(a *float32, b *float32, n int) float32
+
+// returns the largest of x that is not NaN.
+//
+//go:noescape
+func max256(x *float32, n int) float32
+
+// sets dst to exp(x - m) and adds it up.
+//
+//go:noescape
+func expSum256(dst *float32, x *float32, n int, m float32) float32
+
+// adds up exp(x - m).
+//
+//go:noescape
+func sumExp256(x *float32, n int, m float32) float32

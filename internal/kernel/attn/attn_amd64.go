@@ -1,7 +1,7 @@
 package attn
 
 import (
-	"math"
+	"unsafe"
 
 	"github.com/micaml/mica/internal/cpu"
 )
@@ -11,21 +11,22 @@ import (
 // Each takes slices whose lengths its caller has made sure of; the indexing below
 // keeps the assembly inside them whatever happens.
 
-func softmax(t cpu.Tier, s []float32, mask uint64, scale float32, stat, acc []float32) {
-	if t < cpu.AVX512 {
-		softmaxGo(s, mask, scale, stat, acc)
+func softmax(t cpu.Tier, s []float32, masks []uint64, scale float32, stat, corr, acc []float32) {
+	rows := len(masks)
+	if t == cpu.Go || rows == 0 {
+		softmaxGo(s, masks, scale, stat, acc)
 		return
 	}
-	_, _ = s[Block-1], stat[1]
-	var a *float32
-	if len(acc) > 0 {
-		a = &acc[0]
+	_, _, _ = s[rows*Block-1], stat[2*rows-1], corr[(rows+15)&^15-1]
+	f := softmax256
+	if t == cpu.AVX512 {
+		f = softmax512
 	}
-	softmaxAVX512(&s[0], mask, scale, &stat[0], a, len(acc)&^15)
+	f(&s[0], &masks[0], rows, scale, &stat[0], &corr[0], unsafe.SliceData(acc), len(acc)/rows&^15)
 }
 
 func probs(t cpu.Tier, dst, s []float32, mask uint64, scale, m, l float32, add bool) {
-	if t < cpu.AVX512 {
+	if t == cpu.Go {
 		probsGo(dst, s, mask, scale, m, l, add)
 		return
 	}
@@ -33,27 +34,37 @@ func probs(t cpu.Tier, dst, s []float32, mask uint64, scale, m, l float32, add b
 	if len(dst) < Block {
 		mask &= 1<<len(dst) - 1
 	}
-	if mask != 0 {
-		probsAVX512(&dst[0], &s[0], mask, scale, m, l, add)
+	switch {
+	case mask == 0:
+	case t == cpu.AVX512:
+		probs512(&dst[0], &s[0], mask, scale, m, l, add)
+	default:
+		probs256(&dst[0], &s[0], mask, scale, m, l, add)
 	}
 }
 
 func dscores(t cpu.Tier, ds, p []float32, mask uint64, d, scale float32) {
-	if t < cpu.AVX512 {
+	if t == cpu.Go {
 		dscoresGo(ds, p, mask, d, scale)
 		return
 	}
 	_, _ = ds[Block-1], p[Block-1]
-	dscoresAVX512(&ds[0], &p[0], mask, d, scale)
+	if t == cpu.AVX512 {
+		dscores512(&ds[0], &p[0], mask, d, scale)
+	} else {
+		dscores256(&ds[0], &p[0], mask, d, scale)
+	}
 }
 
 func toHalf(t cpu.Tier, dst []uint16, src []float32) {
-	if t < cpu.AVX512 {
+	if t == cpu.Go || len(src) == 0 {
 		toHalfGo(dst, src)
 		return
 	}
-	if len(src) > 0 {
-		_ = dst[len(src)-1]
-		toHalfAVX512(&dst[0], &src[0], len(src), math.MaxUint16>>(15-(len(src)+15)&15))
+	_ = dst[len(src)-1]
+	if t == cpu.AVX512 {
+		toHalf512(&dst[0], &src[0], len(src))
+	} else {
+		toHalf256(&dst[0], &src[0], len(src))
 	}
 }

@@ -2,378 +2,610 @@
 
 #include "textflag.h"
 
-// func softmaxAVX512(s *float32, mask uint64, scale float32, stat *float32, acc *float32, dim int)
+// func softmax512(s *float32, masks *uint64, rows int, scale float32, stat *float32, corr *float32, acc *float32, dim int)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, FMA3, SSE
-TEXT ·softmaxAVX512(SB), NOSPLIT, $0-48
-	MOVQ              s+0(FP), AX
-	MOVQ              stat+24(FP), CX
-	MOVQ              mask+8(FP), DX
-	KMOVW             DX, K1
-	SHRQ              $0x10, DX
-	KMOVW             DX, K2
-	SHRQ              $0x10, DX
-	KMOVW             DX, K3
-	SHRQ              $0x10, DX
-	KMOVW             DX, K4
-	MOVSS             scale+16(FP), X0
-	VBROADCASTSS      X0, Z0
-	VBROADCASTSS      negInf<>+0(SB), Z1
-	VMOVAPS           Z1, Z2
-	VMULPS            (AX), Z0, Z3
-	VMOVAPS           Z1, Z4
-	VMOVAPS           Z3, K1, Z4
-	VMAXPS            Z2, Z4, Z2
-	VMULPS            64(AX), Z0, Z3
-	VMOVAPS           Z1, Z6
-	VMOVAPS           Z3, K2, Z6
-	VMAXPS            Z2, Z6, Z2
-	VMULPS            128(AX), Z0, Z3
-	VMOVAPS           Z1, Z7
-	VMOVAPS           Z3, K3, Z7
-	VMAXPS            Z2, Z7, Z2
-	VMULPS            192(AX), Z0, Z0
-	VMOVAPS           Z1, Z3
-	VMOVAPS           Z0, K4, Z3
-	VMAXPS            Z2, Z3, Z2
-	VEXTRACTF32X8     $0x01, Z2, Y0
-	VMAXPS            Y0, Y2, Y2
-	VEXTRACTF32X4     $0x01, Y2, X0
-	VMAXPS            X0, X2, X2
-	VPERMILPS         $0x4e, X2, X0
-	VMAXPS            X0, X2, X2
-	VPERMILPS         $0xb1, X2, X0
-	VMAXPS            X0, X2, X2
-	VBROADCASTSS      (CX), Z0
-	VBROADCASTSS      X2, Z2
-	VMAXPS            Z0, Z2, Z2
-	VPXORD            Z5, Z5, Z5
-	VADDPS            Z5, Z2, Z2
-	VMOVSS            X2, (CX)
-	VCMPPS            $0x04, Z1, Z0, K5
-	VSUBPS            Z2, Z0, Z0
-	VMULPS.BCST       expTable<>+0(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z1, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z1, Z5
-	VMULPS            Z5, Z5, Z8
-	VBROADCASTSS      expTable<>+12(SB), Z9
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z9
-	VFMADD213PS       Z5, Z8, Z9
-	VADDPS.BCST       expTable<>+36(SB), Z9, Z9
-	VSCALEFPS         Z1, Z9, Z9
-	VBROADCASTSS      expTable<>+40(SB), Z8
-	VCMPPS            $0x11, Z8, Z0, K6
-	VBROADCASTSS      expTable<>+44(SB), Z8
-	VCMPPS            $0x1e, Z8, Z0, K7
-	VPXORD            Z9, Z9, K6, Z9
-	VBROADCASTSS      expTable<>+48(SB), K7, Z9
-	VMOVAPS.Z         Z9, K5, Z1
-	VSUBPS            Z2, Z4, Z4
-	VMULPS.BCST       expTable<>+0(SB), Z4, Z0
-	VRNDSCALEPS       $0x08, Z0, Z0
-	VMOVAPS           Z4, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z0, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z0, Z5
-	VMULPS            Z5, Z5, Z8
-	VBROADCASTSS      expTable<>+12(SB), Z9
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z9
-	VFMADD213PS       Z5, Z8, Z9
-	VADDPS.BCST       expTable<>+36(SB), Z9, Z9
-	VSCALEFPS         Z0, Z9, Z9
-	VBROADCASTSS      expTable<>+40(SB), Z8
-	VCMPPS            $0x11, Z8, Z4, K5
-	VBROADCASTSS      expTable<>+44(SB), Z8
-	VCMPPS            $0x1e, Z8, Z4, K6
-	VPXORD            Z9, Z9, K5, Z9
-	VBROADCASTSS      expTable<>+48(SB), K6, Z9
-	VMOVAPS.Z         Z9, K1, Z0
-	VMOVUPS           Z0, (AX)
-	VSUBPS            Z2, Z6, Z6
-	VMULPS.BCST       expTable<>+0(SB), Z6, Z4
-	VRNDSCALEPS       $0x08, Z4, Z4
-	VMOVAPS           Z6, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z4, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z4, Z5
-	VMULPS            Z5, Z5, Z8
-	VBROADCASTSS      expTable<>+12(SB), Z9
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z9
-	VFMADD213PS       Z5, Z8, Z9
-	VADDPS.BCST       expTable<>+36(SB), Z9, Z9
-	VSCALEFPS         Z4, Z9, Z9
-	VBROADCASTSS      expTable<>+40(SB), Z8
-	VCMPPS            $0x11, Z8, Z6, K1
-	VBROADCASTSS      expTable<>+44(SB), Z8
-	VCMPPS            $0x1e, Z8, Z6, K5
-	VPXORD            Z9, Z9, K1, Z9
-	VBROADCASTSS      expTable<>+48(SB), K5, Z9
-	VMOVAPS.Z         Z9, K2, Z4
-	VMOVUPS           Z4, 64(AX)
-	VSUBPS            Z2, Z7, Z7
-	VMULPS.BCST       expTable<>+0(SB), Z7, Z5
-	VRNDSCALEPS       $0x08, Z5, Z5
-	VMOVAPS           Z7, Z6
-	VFNMADD231PS.BCST expTable<>+4(SB), Z5, Z6
-	VFNMADD231PS.BCST expTable<>+8(SB), Z5, Z6
-	VMULPS            Z6, Z6, Z8
-	VBROADCASTSS      expTable<>+12(SB), Z9
-	VFMADD213PS.BCST  expTable<>+16(SB), Z6, Z9
-	VFMADD213PS.BCST  expTable<>+20(SB), Z6, Z9
-	VFMADD213PS.BCST  expTable<>+24(SB), Z6, Z9
-	VFMADD213PS.BCST  expTable<>+28(SB), Z6, Z9
-	VFMADD213PS.BCST  expTable<>+32(SB), Z6, Z9
-	VFMADD213PS       Z6, Z8, Z9
-	VADDPS.BCST       expTable<>+36(SB), Z9, Z9
-	VSCALEFPS         Z5, Z9, Z9
-	VBROADCASTSS      expTable<>+40(SB), Z8
-	VCMPPS            $0x11, Z8, Z7, K1
-	VBROADCASTSS      expTable<>+44(SB), Z8
-	VCMPPS            $0x1e, Z8, Z7, K2
-	VPXORD            Z9, Z9, K1, Z9
-	VBROADCASTSS      expTable<>+48(SB), K2, Z9
-	VMOVAPS.Z         Z9, K3, Z5
-	VMOVUPS           Z5, 128(AX)
-	VSUBPS            Z2, Z3, Z3
-	VMULPS.BCST       expTable<>+0(SB), Z3, Z2
+TEXT ·softmax512(SB), NOSPLIT, $0-64
+	MOVQ         s+0(FP), AX
+	MOVQ         masks+8(FP), CX
+	MOVQ         stat+32(FP), DX
+	MOVQ         corr+40(FP), BX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Z0
+	VBROADCASTSS constff800000<>+0(SB), Z1
+	VXORPS       X2, X2, X2
+	MOVQ         rows+16(FP), SI
+
+maxima:
+	MOVQ          (CX), DI
+	CMPQ          DI, $-1
+	JNE           maximaPart
+	VMOVUPS       Z1, Z3
+	VMULPS        (AX), Z0, Z4
+	VMAXPS        Z3, Z4, Z3
+	VMULPS        64(AX), Z0, Z4
+	VMAXPS        Z3, Z4, Z3
+	VMULPS        128(AX), Z0, Z4
+	VMAXPS        Z3, Z4, Z3
+	VMULPS        192(AX), Z0, Z4
+	VMAXPS        Z3, Z4, Z3
+	VEXTRACTF32X8 $0x01, Z3, Y4
+	VMAXPS        Y4, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X4
+	VMAXPS        X4, X3, X3
+	VPERMILPS     $0x4e, X3, X4
+	VMAXPS        X4, X3, X3
+	VPERMILPS     $0xb1, X3, X4
+	VMAXPS        X4, X3, X3
+	VMOVSS        (DX), X4
+	VMAXSS        X4, X3, X3
+	VADDSS        X2, X3, X3
+	VMOVSS        X3, (DX)
+	VSUBSS        X3, X4, X3
+	VUCOMISS      X1, X4
+	JNE           freshtrue
+	VMOVAPS       X4, X3
+
+freshtrue:
+	VMOVSS X3, (BX)
+
+maximaNext:
+	ADDQ $0x00000100, AX
+	ADDQ $0x08, CX
+	ADDQ $0x08, DX
+	ADDQ $0x04, BX
+	DECQ SI
+	JNZ  maxima
+	JMP  maximaEnd
+
+maximaPart:
+	VMOVUPS       Z1, Z3
+	VMULPS        (AX), Z0, Z4
+	KMOVW         DI, K1
+	VMAXPS        Z3, Z4, K1, Z3
+	VMULPS        64(AX), Z0, Z4
+	MOVQ          DI, R8
+	SHRQ          $0x10, R8
+	KMOVW         R8, K1
+	VMAXPS        Z3, Z4, K1, Z3
+	VMULPS        128(AX), Z0, Z4
+	MOVQ          DI, R8
+	SHRQ          $0x20, R8
+	KMOVW         R8, K1
+	VMAXPS        Z3, Z4, K1, Z3
+	VMULPS        192(AX), Z0, Z4
+	SHRQ          $0x30, DI
+	KMOVW         DI, K1
+	VMAXPS        Z3, Z4, K1, Z3
+	VEXTRACTF32X8 $0x01, Z3, Y4
+	VMAXPS        Y4, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X4
+	VMAXPS        X4, X3, X3
+	VPERMILPS     $0x4e, X3, X4
+	VMAXPS        X4, X3, X3
+	VPERMILPS     $0xb1, X3, X4
+	VMAXPS        X4, X3, X3
+	VMOVSS        (DX), X4
+	VMAXSS        X4, X3, X3
+	VADDSS        X2, X3, X3
+	VMOVSS        X3, (DX)
+	VSUBSS        X3, X4, X3
+	VUCOMISS      X1, X4
+	JNE           freshfalse
+	VMOVAPS       X4, X3
+
+freshfalse:
+	VMOVSS X3, (BX)
+	JMP    maximaNext
+
+maximaEnd:
+	MOVQ corr+40(FP), AX
+	MOVQ rows+16(FP), CX
+
+corrections:
+	VMOVUPS           (AX), Z0
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z2
 	VRNDSCALEPS       $0x08, Z2, Z2
-	VMOVAPS           Z3, Z6
-	VFNMADD231PS.BCST expTable<>+4(SB), Z2, Z6
-	VFNMADD231PS.BCST expTable<>+8(SB), Z2, Z6
+	VMOVUPS           Z0, Z3
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z2, Z3
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z2, Z3
+	VMULPS            Z3, Z3, Z4
+	VBROADCASTSS      const39506967<>+0(SB), Z1
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z3, Z1
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z3, Z1
+	VFMADD213PS       Z3, Z4, Z1
+	VADDPS.BCST       const3f800000<>+0(SB), Z1, Z1
+	VSCALEFPS         Z2, Z1, Z1
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z2
+	VCMPPS            $0x11, Z2, Z0, K1
+	VPXORD            Z1, Z1, K1, Z1
+	VMOVUPS           Z1, (AX)
+	ADDQ              $0x40, AX
+	SUBQ              $0x10, CX
+	JG                corrections
+	MOVQ              s+0(FP), AX
+	MOVQ              masks+8(FP), CX
+	MOVQ              stat+32(FP), DX
+	MOVQ              corr+40(FP), BX
+	MOVQ              acc+48(FP), SI
+	MOVQ              dim+56(FP), DI
+	LEAQ              (DI)(DI*1), DI
+	ADDQ              DI, DI
+	MOVSS             scale+24(FP), X0
+	VBROADCASTSS      X0, Z0
+	VMOVSS            const3f800000<>+0(SB), X1
+	MOVQ              rows+16(FP), R8
+
+exps:
+	MOVQ              (CX), R9
+	CMPQ              R9, $-1
+	JNE               expsPart
+	VBROADCASTSS      (DX), Z2
+	VMULPS            (AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
 	VMULPS            Z6, Z6, Z7
-	VBROADCASTSS      expTable<>+12(SB), Z8
-	VFMADD213PS.BCST  expTable<>+16(SB), Z6, Z8
-	VFMADD213PS.BCST  expTable<>+20(SB), Z6, Z8
-	VFMADD213PS.BCST  expTable<>+24(SB), Z6, Z8
-	VFMADD213PS.BCST  expTable<>+28(SB), Z6, Z8
-	VFMADD213PS.BCST  expTable<>+32(SB), Z6, Z8
-	VFMADD213PS       Z6, Z7, Z8
-	VADDPS.BCST       expTable<>+36(SB), Z8, Z8
-	VSCALEFPS         Z2, Z8, Z8
-	VBROADCASTSS      expTable<>+40(SB), Z7
-	VCMPPS            $0x11, Z7, Z3, K1
-	VBROADCASTSS      expTable<>+44(SB), Z7
-	VCMPPS            $0x1e, Z7, Z3, K2
-	VPXORD            Z8, Z8, K1, Z8
-	VBROADCASTSS      expTable<>+48(SB), K2, Z8
-	VMOVAPS.Z         Z8, K4, Z2
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VMOVUPS           Z4, (AX)
+	VMULPS            64(AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z5
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z5
+	VFMADD213PS       Z7, Z8, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VSCALEFPS         Z6, Z5, Z5
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z5, Z5, K1, Z5
+	VMOVUPS           Z5, 64(AX)
+	VADDPS            Z5, Z4, Z4
+	VMULPS            128(AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z5
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z5
+	VFMADD213PS       Z7, Z8, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VSCALEFPS         Z6, Z5, Z5
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z5, Z5, K1, Z5
+	VMOVUPS           Z5, 128(AX)
+	VMULPS            192(AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z2
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z2
+	VFMADD213PS       Z7, Z8, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VSCALEFPS         Z6, Z2, Z2
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z2, Z2, K1, Z2
 	VMOVUPS           Z2, 192(AX)
-	VADDPS            Z4, Z0, Z0
-	VADDPS            Z2, Z5, Z2
-	VADDPS            Z2, Z0, Z0
-	VEXTRACTF32X8     $0x01, Z0, Y2
-	VADDPS            Y2, Y0, Y0
-	VEXTRACTF32X4     $0x01, Y0, X2
-	VADDPS            X2, X0, X0
-	VPERMILPS         $0x4e, X0, X2
-	VADDPS            X2, X0, X0
-	VPERMILPS         $0xb1, X0, X2
-	VADDPS            X2, X0, X0
-	VMOVSS            4(CX), X2
-	VFMADD213SS       X0, X1, X2
-	VMOVSS            X2, 4(CX)
-	VMOVSS            one<>+0(SB), X0
-	VUCOMISS          X0, X1
-	MOVQ              acc+32(FP), AX
-	MOVQ              dim+40(FP), CX
-	JNE               scale
-	JNP               done
+	VADDPS            Z2, Z5, Z5
+	VADDPS            Z5, Z4, Z4
+	VEXTRACTF32X8     $0x01, Z4, Y2
+	VADDPS            Y2, Y4, Y3
+	VEXTRACTF32X4     $0x01, Y3, X2
+	VADDPS            X2, X3, X3
+	VPERMILPS         $0x4e, X3, X2
+	VADDPS            X2, X3, X3
+	VPERMILPS         $0xb1, X3, X2
+	VADDPS            X2, X3, X3
+	VMOVSS            4(DX), X2
+	VMOVSS            (BX), X4
+	VFMADD213SS       X3, X4, X2
+	VMOVSS            X2, 4(DX)
+	VUCOMISS          X1, X4
+	JNE               scaletrue
+	JNP               donetrue
 
-scale:
-	TESTQ CX, CX
-	JZ    done
+scaletrue:
+	VBROADCASTSS X4, Z2
+	XORQ         R9, R9
+	CMPQ         DI, R9
+	JE           donetrue
 
-loop:
-	VMULPS  (AX), Z1, Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    $0x40, AX
-	SUBQ    $0x10, CX
-	JNZ     loop
+looptrue:
+	VMULPS  (SI)(R9*1), Z2, Z3
+	VMOVUPS Z3, (SI)(R9*1)
+	ADDQ    $0x40, R9
+	CMPQ    R9, DI
+	JLT     looptrue
 
-done:
+donetrue:
+expsNext:
+	ADDQ $0x00000100, AX
+	ADDQ $0x08, CX
+	ADDQ $0x08, DX
+	ADDQ $0x04, BX
+	ADDQ DI, SI
+	DECQ R8
+	JNZ  exps
+	JMP  expsEnd
+
+expsPart:
+	VBROADCASTSS      (DX), Z2
+	VMULPS            (AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	KMOVW             R9, K1
+	VMOVAPS.Z         Z4, K1, Z4
+	VMOVUPS           Z4, (AX)
+	VMULPS            64(AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z5
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z5
+	VFMADD213PS       Z7, Z8, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VSCALEFPS         Z6, Z5, Z5
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z5, Z5, K1, Z5
+	MOVQ              R9, R10
+	SHRQ              $0x10, R10
+	KMOVW             R10, K1
+	VMOVAPS.Z         Z5, K1, Z5
+	VMOVUPS           Z5, 64(AX)
+	VADDPS            Z5, Z4, Z4
+	VMULPS            128(AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z5
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z5
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z5
+	VFMADD213PS       Z7, Z8, Z5
+	VADDPS.BCST       const3f800000<>+0(SB), Z5, Z5
+	VSCALEFPS         Z6, Z5, Z5
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z5, Z5, K1, Z5
+	MOVQ              R9, R10
+	SHRQ              $0x20, R10
+	KMOVW             R10, K1
+	VMOVAPS.Z         Z5, K1, Z5
+	VMOVUPS           Z5, 128(AX)
+	VMULPS            192(AX), Z0, Z3
+	VSUBPS            Z2, Z3, Z3
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z6
+	VRNDSCALEPS       $0x08, Z6, Z6
+	VMOVUPS           Z3, Z7
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z6, Z7
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z6, Z7
+	VMULPS            Z7, Z7, Z8
+	VBROADCASTSS      const39506967<>+0(SB), Z2
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z7, Z2
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z7, Z2
+	VFMADD213PS       Z7, Z8, Z2
+	VADDPS.BCST       const3f800000<>+0(SB), Z2, Z2
+	VSCALEFPS         Z6, Z2, Z2
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z6
+	VCMPPS            $0x11, Z6, Z3, K1
+	VPXORD            Z2, Z2, K1, Z2
+	SHRQ              $0x30, R9
+	KMOVW             R9, K1
+	VMOVAPS.Z         Z2, K1, Z2
+	VMOVUPS           Z2, 192(AX)
+	VADDPS            Z2, Z5, Z5
+	VADDPS            Z5, Z4, Z4
+	VEXTRACTF32X8     $0x01, Z4, Y2
+	VADDPS            Y2, Y4, Y3
+	VEXTRACTF32X4     $0x01, Y3, X2
+	VADDPS            X2, X3, X3
+	VPERMILPS         $0x4e, X3, X2
+	VADDPS            X2, X3, X3
+	VPERMILPS         $0xb1, X3, X2
+	VADDPS            X2, X3, X3
+	VMOVSS            4(DX), X2
+	VMOVSS            (BX), X4
+	VFMADD213SS       X3, X4, X2
+	VMOVSS            X2, 4(DX)
+	VUCOMISS          X1, X4
+	JNE               scalefalse
+	JNP               donefalse
+
+scalefalse:
+	VBROADCASTSS X4, Z2
+	XORQ         R9, R9
+	CMPQ         DI, R9
+	JE           donefalse
+
+loopfalse:
+	VMULPS  (SI)(R9*1), Z2, Z3
+	VMOVUPS Z3, (SI)(R9*1)
+	ADDQ    $0x40, R9
+	CMPQ    R9, DI
+	JLT     loopfalse
+
+donefalse:
+	JMP expsNext
+
+expsEnd:
 	VZEROUPPER
 	RET
 
-DATA expTable<>+0(SB)/4, $0x3fb8aa3b
-DATA expTable<>+4(SB)/4, $0x3f318000
-DATA expTable<>+8(SB)/4, $0xb95e8083
-DATA expTable<>+12(SB)/4, $0x39506967
-DATA expTable<>+16(SB)/4, $0x3ab743ce
-DATA expTable<>+20(SB)/4, $0x3c088908
-DATA expTable<>+24(SB)/4, $0x3d2aa9c1
-DATA expTable<>+28(SB)/4, $0x3e2aaaaa
-DATA expTable<>+32(SB)/4, $0x3f000000
-DATA expTable<>+36(SB)/4, $0x3f800000
-DATA expTable<>+40(SB)/4, $0xc2aea8f6
-DATA expTable<>+44(SB)/4, $0x42b170a4
-DATA expTable<>+48(SB)/4, $0x7f800000
-GLOBL expTable<>(SB), RODATA|NOPTR, $52
+DATA constff800000<>+0(SB)/4, $0xff800000
+GLOBL constff800000<>(SB), RODATA|NOPTR, $4
 
-DATA negInf<>+0(SB)/4, $0xff800000
-GLOBL negInf<>(SB), RODATA|NOPTR, $4
+DATA const3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+GLOBL const3fb8aa3b<>(SB), RODATA|NOPTR, $4
 
-DATA one<>+0(SB)/4, $(1.0)
-GLOBL one<>(SB), RODATA|NOPTR, $4
+DATA const3f318000<>+0(SB)/4, $0x3f318000
+GLOBL const3f318000<>(SB), RODATA|NOPTR, $4
 
-// func probsAVX512(dst *float32, s *float32, mask uint64, scale float32, m float32, l float32, add bool)
+DATA constb95e8083<>+0(SB)/4, $0xb95e8083
+GLOBL constb95e8083<>(SB), RODATA|NOPTR, $4
+
+DATA const39506967<>+0(SB)/4, $0x39506967
+GLOBL const39506967<>(SB), RODATA|NOPTR, $4
+
+DATA const3ab743ce<>+0(SB)/4, $0x3ab743ce
+GLOBL const3ab743ce<>(SB), RODATA|NOPTR, $4
+
+DATA const3c088908<>+0(SB)/4, $0x3c088908
+GLOBL const3c088908<>(SB), RODATA|NOPTR, $4
+
+DATA const3d2aa9c1<>+0(SB)/4, $0x3d2aa9c1
+GLOBL const3d2aa9c1<>(SB), RODATA|NOPTR, $4
+
+DATA const3e2aaaaa<>+0(SB)/4, $0x3e2aaaaa
+GLOBL const3e2aaaaa<>(SB), RODATA|NOPTR, $4
+
+DATA const3f000000<>+0(SB)/4, $0x3f000000
+GLOBL const3f000000<>(SB), RODATA|NOPTR, $4
+
+DATA const3f800000<>+0(SB)/4, $0x3f800000
+GLOBL const3f800000<>(SB), RODATA|NOPTR, $4
+
+DATA constc2aea8f6<>+0(SB)/4, $0xc2aea8f6
+GLOBL constc2aea8f6<>(SB), RODATA|NOPTR, $4
+
+// func probs512(dst *float32, s *float32, mask uint64, scale float32, m float32, l float32, add bool)
 // Requires: AVX, AVX512F, SSE
-TEXT ·probsAVX512(SB), NOSPLIT, $0-37
+TEXT ·probs512(SB), NOSPLIT, $0-37
 	MOVQ              dst+0(FP), AX
 	MOVQ              s+8(FP), CX
 	MOVQ              mask+16(FP), DX
-	KMOVW             DX, K1
-	SHRQ              $0x10, DX
-	KMOVW             DX, K2
-	SHRQ              $0x10, DX
-	KMOVW             DX, K3
-	SHRQ              $0x10, DX
-	KMOVW             DX, K4
 	MOVSS             scale+24(FP), X0
 	VBROADCASTSS      X0, Z0
 	MOVSS             m+28(FP), X1
 	VBROADCASTSS      X1, Z1
 	MOVSS             l+32(FP), X2
 	VBROADCASTSS      X2, Z2
-	MOVB              add+36(FP), DL
+	MOVB              add+36(FP), BL
 	VMULPS            (CX), Z0, Z3
 	VSUBPS            Z1, Z3, Z3
-	VMULPS.BCST       expTable<>+0(SB), Z3, Z4
-	VRNDSCALEPS       $0x08, Z4, Z4
-	VMOVAPS           Z3, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z4, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z4, Z5
-	VMULPS            Z5, Z5, Z6
-	VBROADCASTSS      expTable<>+12(SB), Z7
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z7
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z7
-	VFMADD213PS       Z5, Z6, Z7
-	VADDPS.BCST       expTable<>+36(SB), Z7, Z7
-	VSCALEFPS         Z4, Z7, Z7
-	VBROADCASTSS      expTable<>+40(SB), Z6
-	VCMPPS            $0x11, Z6, Z3, K5
-	VBROADCASTSS      expTable<>+44(SB), Z6
-	VCMPPS            $0x1e, Z6, Z3, K6
-	VPXORD            Z7, Z7, K5, Z7
-	VBROADCASTSS      expTable<>+48(SB), K6, Z7
-	VDIVPS            Z2, Z7, Z7
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VDIVPS            Z2, Z4, Z4
+	KMOVW             DX, K1
+	TESTB             BL, BL
+	JZ                store0
+	VMOVUPS.Z         (AX), K1, Z3
+	VADDPS            Z3, Z4, Z4
+
+store0:
+	VMOVUPS           Z4, K1, (AX)
 	VMULPS            64(CX), Z0, Z3
 	VSUBPS            Z1, Z3, Z3
-	VMULPS.BCST       expTable<>+0(SB), Z3, Z4
-	VRNDSCALEPS       $0x08, Z4, Z4
-	VMOVAPS           Z3, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z4, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z4, Z5
-	VMULPS            Z5, Z5, Z6
-	VBROADCASTSS      expTable<>+12(SB), Z8
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z8
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z8
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z8
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z8
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z8
-	VFMADD213PS       Z5, Z6, Z8
-	VADDPS.BCST       expTable<>+36(SB), Z8, Z8
-	VSCALEFPS         Z4, Z8, Z8
-	VBROADCASTSS      expTable<>+40(SB), Z6
-	VCMPPS            $0x11, Z6, Z3, K5
-	VBROADCASTSS      expTable<>+44(SB), Z6
-	VCMPPS            $0x1e, Z6, Z3, K6
-	VPXORD            Z8, Z8, K5, Z8
-	VBROADCASTSS      expTable<>+48(SB), K6, Z8
-	VDIVPS            Z2, Z8, Z8
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VDIVPS            Z2, Z4, Z4
+	MOVQ              DX, SI
+	SHRQ              $0x10, SI
+	KMOVW             SI, K1
+	TESTB             BL, BL
+	JZ                store1
+	VMOVUPS.Z         64(AX), K1, Z3
+	VADDPS            Z3, Z4, Z4
+
+store1:
+	VMOVUPS           Z4, K1, 64(AX)
 	VMULPS            128(CX), Z0, Z3
 	VSUBPS            Z1, Z3, Z3
-	VMULPS.BCST       expTable<>+0(SB), Z3, Z4
-	VRNDSCALEPS       $0x08, Z4, Z4
-	VMOVAPS           Z3, Z5
-	VFNMADD231PS.BCST expTable<>+4(SB), Z4, Z5
-	VFNMADD231PS.BCST expTable<>+8(SB), Z4, Z5
-	VMULPS            Z5, Z5, Z6
-	VBROADCASTSS      expTable<>+12(SB), Z9
-	VFMADD213PS.BCST  expTable<>+16(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+20(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+24(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+28(SB), Z5, Z9
-	VFMADD213PS.BCST  expTable<>+32(SB), Z5, Z9
-	VFMADD213PS       Z5, Z6, Z9
-	VADDPS.BCST       expTable<>+36(SB), Z9, Z9
-	VSCALEFPS         Z4, Z9, Z9
-	VBROADCASTSS      expTable<>+40(SB), Z6
-	VCMPPS            $0x11, Z6, Z3, K5
-	VBROADCASTSS      expTable<>+44(SB), Z6
-	VCMPPS            $0x1e, Z6, Z3, K6
-	VPXORD            Z9, Z9, K5, Z9
-	VBROADCASTSS      expTable<>+48(SB), K6, Z9
-	VDIVPS            Z2, Z9, Z9
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z3, Z5
+	VRNDSCALEPS       $0x08, Z5, Z5
+	VMOVUPS           Z3, Z6
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z5, Z6
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z5, Z6
+	VMULPS            Z6, Z6, Z7
+	VBROADCASTSS      const39506967<>+0(SB), Z4
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z6, Z4
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z6, Z4
+	VFMADD213PS       Z6, Z7, Z4
+	VADDPS.BCST       const3f800000<>+0(SB), Z4, Z4
+	VSCALEFPS         Z5, Z4, Z4
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z5
+	VCMPPS            $0x11, Z5, Z3, K1
+	VPXORD            Z4, Z4, K1, Z4
+	VBROADCASTSS      const42b170a4<>+0(SB), Z5
+	VCMPPS            $0x1e, Z5, Z3, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z4
+	VDIVPS            Z2, Z4, Z4
+	MOVQ              DX, SI
+	SHRQ              $0x20, SI
+	KMOVW             SI, K1
+	TESTB             BL, BL
+	JZ                store2
+	VMOVUPS.Z         128(AX), K1, Z3
+	VADDPS            Z3, Z4, Z4
+
+store2:
+	VMOVUPS           Z4, K1, 128(AX)
 	VMULPS            192(CX), Z0, Z0
 	VSUBPS            Z1, Z0, Z0
-	VMULPS.BCST       expTable<>+0(SB), Z0, Z1
-	VRNDSCALEPS       $0x08, Z1, Z1
-	VMOVAPS           Z0, Z3
-	VFNMADD231PS.BCST expTable<>+4(SB), Z1, Z3
-	VFNMADD231PS.BCST expTable<>+8(SB), Z1, Z3
-	VMULPS            Z3, Z3, Z4
-	VBROADCASTSS      expTable<>+12(SB), Z5
-	VFMADD213PS.BCST  expTable<>+16(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+20(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+24(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+28(SB), Z3, Z5
-	VFMADD213PS.BCST  expTable<>+32(SB), Z3, Z5
-	VFMADD213PS       Z3, Z4, Z5
-	VADDPS.BCST       expTable<>+36(SB), Z5, Z5
-	VSCALEFPS         Z1, Z5, Z5
-	VBROADCASTSS      expTable<>+40(SB), Z4
-	VCMPPS            $0x11, Z4, Z0, K5
-	VBROADCASTSS      expTable<>+44(SB), Z4
-	VCMPPS            $0x1e, Z4, Z0, K6
-	VPXORD            Z5, Z5, K5, Z5
-	VBROADCASTSS      expTable<>+48(SB), K6, Z5
-	VDIVPS            Z2, Z5, Z5
-	TESTB             DL, DL
-	JZ                store
-	VMOVUPS.Z         (AX), K1, Z0
-	VADDPS            Z0, Z7, Z7
-	VMOVUPS.Z         64(AX), K2, Z0
-	VADDPS            Z0, Z8, Z8
-	VMOVUPS.Z         128(AX), K3, Z0
-	VADDPS            Z0, Z9, Z9
-	VMOVUPS.Z         192(AX), K4, Z0
-	VADDPS            Z0, Z5, Z5
+	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z0, Z3
+	VRNDSCALEPS       $0x08, Z3, Z3
+	VMOVUPS           Z0, Z4
+	VFNMADD231PS.BCST const3f318000<>+0(SB), Z3, Z4
+	VFNMADD231PS.BCST constb95e8083<>+0(SB), Z3, Z4
+	VMULPS            Z4, Z4, Z5
+	VBROADCASTSS      const39506967<>+0(SB), Z1
+	VFMADD213PS.BCST  const3ab743ce<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST  const3c088908<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST  const3d2aa9c1<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST  const3e2aaaaa<>+0(SB), Z4, Z1
+	VFMADD213PS.BCST  const3f000000<>+0(SB), Z4, Z1
+	VFMADD213PS       Z4, Z5, Z1
+	VADDPS.BCST       const3f800000<>+0(SB), Z1, Z1
+	VSCALEFPS         Z3, Z1, Z1
+	VBROADCASTSS      constc2aea8f6<>+0(SB), Z3
+	VCMPPS            $0x11, Z3, Z0, K1
+	VPXORD            Z1, Z1, K1, Z1
+	VBROADCASTSS      const42b170a4<>+0(SB), Z3
+	VCMPPS            $0x1e, Z3, Z0, K1
+	VBROADCASTSS      const7f800000<>+0(SB), K1, Z1
+	VDIVPS            Z2, Z1, Z1
+	MOVQ              DX, CX
+	SHRQ              $0x30, CX
+	KMOVW             CX, K1
+	TESTB             BL, BL
+	JZ                store3
+	VMOVUPS.Z         192(AX), K1, Z0
+	VADDPS            Z0, Z1, Z1
 
-store:
-	VMOVUPS Z7, K1, (AX)
-	VMOVUPS Z8, K2, 64(AX)
-	VMOVUPS Z9, K3, 128(AX)
-	VMOVUPS Z5, K4, 192(AX)
+store3:
+	VMOVUPS Z1, K1, 192(AX)
 	VZEROUPPER
 	RET
 
-// func dscoresAVX512(ds *float32, p *float32, mask uint64, d float32, scale float32)
+DATA const42b170a4<>+0(SB)/4, $0x42b170a4
+GLOBL const42b170a4<>(SB), RODATA|NOPTR, $4
+
+DATA const7f800000<>+0(SB)/4, $0x7f800000
+GLOBL const7f800000<>(SB), RODATA|NOPTR, $4
+
+// func dscores512(ds *float32, p *float32, mask uint64, d float32, scale float32)
 // Requires: AVX, AVX512F, SSE
-TEXT ·dscoresAVX512(SB), NOSPLIT, $0-32
+TEXT ·dscores512(SB), NOSPLIT, $0-32
 	MOVQ         ds+0(FP), AX
 	MOVQ         p+8(FP), CX
 	MOVQ         mask+16(FP), DX
-	KMOVW        DX, K1
-	SHRQ         $0x10, DX
-	KMOVW        DX, K2
-	SHRQ         $0x10, DX
-	KMOVW        DX, K3
-	SHRQ         $0x10, DX
-	KMOVW        DX, K4
 	MOVSS        d+24(FP), X0
 	VBROADCASTSS X0, Z0
 	MOVSS        scale+28(FP), X1
@@ -381,35 +613,48 @@ TEXT ·dscoresAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS      (AX), Z2
 	VSUBPS       Z0, Z2, Z2
 	VMULPS       (CX), Z2, Z2
-	VMULPS.Z     Z1, Z2, K1, Z2
+	VMULPS       Z1, Z2, Z2
+	KMOVW        DX, K1
+	VMOVAPS.Z    Z2, K1, Z2
 	VMOVUPS      Z2, (AX)
 	VMOVUPS      64(AX), Z2
 	VSUBPS       Z0, Z2, Z2
 	VMULPS       64(CX), Z2, Z2
-	VMULPS.Z     Z1, Z2, K2, Z2
+	VMULPS       Z1, Z2, Z2
+	MOVQ         DX, BX
+	SHRQ         $0x10, BX
+	KMOVW        BX, K1
+	VMOVAPS.Z    Z2, K1, Z2
 	VMOVUPS      Z2, 64(AX)
 	VMOVUPS      128(AX), Z2
 	VSUBPS       Z0, Z2, Z2
 	VMULPS       128(CX), Z2, Z2
-	VMULPS.Z     Z1, Z2, K3, Z2
+	VMULPS       Z1, Z2, Z2
+	MOVQ         DX, BX
+	SHRQ         $0x20, BX
+	KMOVW        BX, K1
+	VMOVAPS.Z    Z2, K1, Z2
 	VMOVUPS      Z2, 128(AX)
 	VMOVUPS      192(AX), Z2
 	VSUBPS       Z0, Z2, Z2
 	VMULPS       192(CX), Z2, Z2
-	VMULPS.Z     Z1, Z2, K4, Z2
+	VMULPS       Z1, Z2, Z2
+	MOVQ         DX, CX
+	SHRQ         $0x30, CX
+	KMOVW        CX, K1
+	VMOVAPS.Z    Z2, K1, Z2
 	VMOVUPS      Z2, 192(AX)
 	VZEROUPPER
 	RET
 
-// func toHalfAVX512(dst *uint16, src *float32, n int, mask uint16)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL
-TEXT ·toHalfAVX512(SB), NOSPLIT, $0-26
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  n+16(FP), DX
-	KMOVW mask+24(FP), K1
-	SUBQ  $0x10, DX
-	JLT   rest
+// func toHalf512(dst *uint16, src *float32, n int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2
+TEXT ·toHalf512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JLT  rest
 
 loop:
 	VMOVUPS   (CX), Z0
@@ -422,10 +667,1468 @@ loop:
 rest:
 	ADDQ      $0x10, DX
 	JZ        done
+	MOVL      $0x0000ffff, BX
+	BZHIL     DX, BX, BX
+	KMOVW     BX, K1
 	VMOVUPS.Z (CX), K1, Z0
 	VCVTPS2PH $0x00, Z0, Y0
+	MOVL      $0x0000ffff, CX
+	BZHIL     DX, CX, CX
+	KMOVW     CX, K1
 	VMOVDQU16 Y0, K1, (AX)
 
 done:
 	VZEROUPPER
 	RET
+
+// func softmax256(s *float32, masks *uint64, rows int, scale float32, stat *float32, corr *float32, acc *float32, dim int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmax256(SB), NOSPLIT, $0-64
+	MOVQ         s+0(FP), AX
+	MOVQ         masks+8(FP), CX
+	MOVQ         stat+32(FP), DX
+	MOVQ         corr+40(FP), BX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Y0
+	VBROADCASTSS constff800000<>+0(SB), Y1
+	VXORPS       X2, X2, X2
+	MOVQ         rows+16(FP), SI
+
+maxima:
+	MOVQ         (CX), DI
+	CMPQ         DI, $-1
+	JNE          maximaPart
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMULPS       (AX), Y0, Y5
+	VMULPS       32(AX), Y0, Y6
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMULPS       64(AX), Y0, Y5
+	VMULPS       96(AX), Y0, Y6
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMULPS       128(AX), Y0, Y5
+	VMULPS       160(AX), Y0, Y6
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMULPS       192(AX), Y0, Y5
+	VMULPS       224(AX), Y0, Y6
+	VMAXPS       Y3, Y5, Y3
+	VMAXPS       Y4, Y6, Y4
+	VMAXPS       Y4, Y3, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VMAXPS       X3, X4, X4
+	VPERMILPS    $0x4e, X4, X3
+	VMAXPS       X3, X4, X4
+	VPERMILPS    $0xb1, X4, X3
+	VMAXPS       X3, X4, X4
+	VMOVSS       (DX), X3
+	VMAXSS       X3, X4, X4
+	VADDSS       X2, X4, X4
+	VMOVSS       X4, (DX)
+	VSUBSS       X4, X3, X4
+	VUCOMISS     X1, X3
+	JNE          freshtrue
+	VMOVAPS      X3, X4
+
+freshtrue:
+	VMOVSS X4, (BX)
+
+maximaNext:
+	ADDQ $0x00000100, AX
+	ADDQ $0x08, CX
+	ADDQ $0x08, DX
+	ADDQ $0x04, BX
+	DECQ SI
+	JNZ  maxima
+	JMP  maximaEnd
+
+maximaPart:
+	VMOVUPS      Y1, Y3
+	VMOVUPS      Y1, Y4
+	VMULPS       (AX), Y0, Y5
+	VMULPS       32(AX), Y0, Y6
+	VMOVD        DI, X7
+	VPBROADCASTD X7, Y8
+	VPAND        laneBits<>+0(SB), Y8, Y7
+	VPCMPEQD     laneBits<>+0(SB), Y7, Y7
+	VPAND        laneBits<>+32(SB), Y8, Y8
+	VPCMPEQD     laneBits<>+32(SB), Y8, Y8
+	VMOVUPS      Y3, Y9
+	VMOVUPS      Y4, Y10
+	VMAXPS       Y3, Y5, Y9
+	VMAXPS       Y4, Y6, Y10
+	VBLENDVPS    Y7, Y9, Y3, Y3
+	VBLENDVPS    Y8, Y10, Y4, Y4
+	VMULPS       64(AX), Y0, Y5
+	VMULPS       96(AX), Y0, Y6
+	MOVQ         DI, R8
+	SHRQ         $0x10, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y8
+	VPAND        laneBits<>+0(SB), Y8, Y7
+	VPCMPEQD     laneBits<>+0(SB), Y7, Y7
+	VPAND        laneBits<>+32(SB), Y8, Y8
+	VPCMPEQD     laneBits<>+32(SB), Y8, Y8
+	VMOVUPS      Y3, Y9
+	VMOVUPS      Y4, Y10
+	VMAXPS       Y3, Y5, Y9
+	VMAXPS       Y4, Y6, Y10
+	VBLENDVPS    Y7, Y9, Y3, Y3
+	VBLENDVPS    Y8, Y10, Y4, Y4
+	VMULPS       128(AX), Y0, Y5
+	VMULPS       160(AX), Y0, Y6
+	MOVQ         DI, R8
+	SHRQ         $0x20, R8
+	VMOVD        R8, X7
+	VPBROADCASTD X7, Y8
+	VPAND        laneBits<>+0(SB), Y8, Y7
+	VPCMPEQD     laneBits<>+0(SB), Y7, Y7
+	VPAND        laneBits<>+32(SB), Y8, Y8
+	VPCMPEQD     laneBits<>+32(SB), Y8, Y8
+	VMOVUPS      Y3, Y9
+	VMOVUPS      Y4, Y10
+	VMAXPS       Y3, Y5, Y9
+	VMAXPS       Y4, Y6, Y10
+	VBLENDVPS    Y7, Y9, Y3, Y3
+	VBLENDVPS    Y8, Y10, Y4, Y4
+	VMULPS       192(AX), Y0, Y5
+	VMULPS       224(AX), Y0, Y6
+	SHRQ         $0x30, DI
+	VMOVD        DI, X7
+	VPBROADCASTD X7, Y8
+	VPAND        laneBits<>+0(SB), Y8, Y7
+	VPCMPEQD     laneBits<>+0(SB), Y7, Y7
+	VPAND        laneBits<>+32(SB), Y8, Y8
+	VPCMPEQD     laneBits<>+32(SB), Y8, Y8
+	VMOVUPS      Y3, Y9
+	VMOVUPS      Y4, Y10
+	VMAXPS       Y3, Y5, Y9
+	VMAXPS       Y4, Y6, Y10
+	VBLENDVPS    Y7, Y9, Y3, Y3
+	VBLENDVPS    Y8, Y10, Y4, Y4
+	VMAXPS       Y4, Y3, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VMAXPS       X3, X4, X4
+	VPERMILPS    $0x4e, X4, X3
+	VMAXPS       X3, X4, X4
+	VPERMILPS    $0xb1, X4, X3
+	VMAXPS       X3, X4, X4
+	VMOVSS       (DX), X3
+	VMAXSS       X3, X4, X4
+	VADDSS       X2, X4, X4
+	VMOVSS       X4, (DX)
+	VSUBSS       X4, X3, X4
+	VUCOMISS     X1, X3
+	JNE          freshfalse
+	VMOVAPS      X3, X4
+
+freshfalse:
+	VMOVSS X4, (BX)
+	JMP    maximaNext
+
+maximaEnd:
+	MOVQ corr+40(FP), AX
+	MOVQ rows+16(FP), CX
+
+corrections:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      32(AX), Y1
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y0, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y0, Y4
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y2
+	VFMADD213PS  Y4, Y5, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y2, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y0, Y0
+	VANDNPS      Y2, Y0, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y0
+	VMULPS       Y0, Y1, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVUPS      Y1, Y4
+	VBROADCASTSS const3f318000<>+0(SB), Y0
+	VFNMADD231PS Y0, Y3, Y4
+	VBROADCASTSS constb95e8083<>+0(SB), Y0
+	VFNMADD231PS Y0, Y3, Y4
+	VMULPS       Y4, Y4, Y5
+	VBROADCASTSS const39506967<>+0(SB), Y0
+	VBROADCASTSS const3ab743ce<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y0
+	VBROADCASTSS const3c088908<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y0
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y0
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y0
+	VBROADCASTSS const3f000000<>+0(SB), Y6
+	VFMADD213PS  Y6, Y4, Y0
+	VFMADD213PS  Y4, Y5, Y0
+	VBROADCASTSS const3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y0, Y0
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y0, Y0
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y3
+	VCMPPS       $0x11, Y3, Y1, Y1
+	VANDNPS      Y0, Y1, Y0
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, CX
+	JG           corrections
+	MOVQ         s+0(FP), AX
+	MOVQ         masks+8(FP), CX
+	MOVQ         stat+32(FP), DX
+	MOVQ         corr+40(FP), BX
+	MOVQ         acc+48(FP), SI
+	MOVQ         dim+56(FP), DI
+	LEAQ         (DI)(DI*1), DI
+	ADDQ         DI, DI
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Y0
+	VMOVSS       const3f800000<>+0(SB), X1
+	MOVQ         rows+16(FP), R8
+
+exps:
+	MOVQ         (CX), R9
+	CMPQ         R9, $-1
+	JNE          expsPart
+	VBROADCASTSS (DX), Y2
+	VMULPS       (AX), Y0, Y3
+	VMULPS       32(AX), Y0, Y4
+	VSUBPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y3
+	VANDNPS      Y5, Y3, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y4, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VFMADD213PS  Y7, Y8, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y3, Y3
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y4, Y4
+	VANDNPS      Y3, Y4, Y3
+	VMOVUPS      Y5, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VMULPS       64(AX), Y0, Y4
+	VMULPS       96(AX), Y0, Y6
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y6, Y6
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y4, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y4, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y4, Y4
+	VANDNPS      Y7, Y4, Y7
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y6, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VFMADD213PS  Y9, Y10, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y6, Y6
+	VANDNPS      Y4, Y6, Y4
+	VMOVUPS      Y7, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y4, Y3, Y3
+	VMULPS       128(AX), Y0, Y4
+	VMULPS       160(AX), Y0, Y6
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y6, Y6
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y4, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y4, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y4, Y4
+	VANDNPS      Y7, Y4, Y7
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y6, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VFMADD213PS  Y9, Y10, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y6, Y6
+	VANDNPS      Y4, Y6, Y4
+	VMOVUPS      Y7, 128(AX)
+	VMOVUPS      Y4, 160(AX)
+	VMULPS       192(AX), Y0, Y6
+	VMULPS       224(AX), Y0, Y8
+	VSUBPS       Y2, Y6, Y6
+	VSUBPS       Y2, Y8, Y8
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y6, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y10
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y9, Y10
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y9, Y10
+	VMULPS       Y10, Y10, Y11
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VFMADD213PS  Y10, Y11, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y10
+	VADDPS       Y10, Y2, Y2
+	VCVTPS2DQ    Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y9
+	VCMPPS       $0x11, Y9, Y6, Y6
+	VANDNPS      Y2, Y6, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y8, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y8, Y10
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y9, Y10
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y9, Y10
+	VMULPS       Y10, Y10, Y11
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VFMADD213PS  Y10, Y11, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y10
+	VADDPS       Y10, Y6, Y6
+	VCVTPS2DQ    Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y9
+	VCMPPS       $0x11, Y9, Y8, Y8
+	VANDNPS      Y6, Y8, Y6
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y6, 224(AX)
+	VADDPS       Y2, Y7, Y7
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y5, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VPERMILPS    $0x4e, X3, X2
+	VADDPS       X2, X3, X3
+	VPERMILPS    $0xb1, X3, X2
+	VADDPS       X2, X3, X3
+	VMOVSS       4(DX), X2
+	VMOVSS       (BX), X4
+	VFMADD213SS  X3, X4, X2
+	VMOVSS       X2, 4(DX)
+	VUCOMISS     X1, X4
+	JNE          scaletrue
+	JNP          donetrue
+
+scaletrue:
+	VBROADCASTSS X4, Y2
+	XORQ         R9, R9
+	CMPQ         DI, R9
+	JE           donetrue
+
+looptrue:
+	VMULPS  (SI)(R9*1), Y2, Y3
+	VMULPS  32(SI)(R9*1), Y2, Y4
+	VMOVUPS Y3, (SI)(R9*1)
+	VMOVUPS Y4, 32(SI)(R9*1)
+	ADDQ    $0x40, R9
+	CMPQ    R9, DI
+	JLT     looptrue
+
+donetrue:
+expsNext:
+	ADDQ $0x00000100, AX
+	ADDQ $0x08, CX
+	ADDQ $0x08, DX
+	ADDQ $0x04, BX
+	ADDQ DI, SI
+	DECQ R8
+	JNZ  exps
+	JMP  expsEnd
+
+expsPart:
+	VBROADCASTSS (DX), Y2
+	VMULPS       (AX), Y0, Y3
+	VMULPS       32(AX), Y0, Y4
+	VSUBPS       Y2, Y3, Y3
+	VSUBPS       Y2, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y3
+	VANDNPS      Y5, Y3, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y3
+	VMULPS       Y3, Y4, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y4, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y3
+	VFNMADD231PS Y3, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y3
+	VFNMADD231PS Y3, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y3
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y3
+	VFMADD213PS  Y7, Y8, Y3
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y3, Y3
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y4, Y4
+	VANDNPS      Y3, Y4, Y3
+	VMOVD        R9, X4
+	VPBROADCASTD X4, Y6
+	VPAND        laneBits<>+0(SB), Y6, Y4
+	VPCMPEQD     laneBits<>+0(SB), Y4, Y4
+	VPAND        laneBits<>+32(SB), Y6, Y6
+	VPCMPEQD     laneBits<>+32(SB), Y6, Y6
+	VANDPS       Y4, Y5, Y5
+	VANDPS       Y6, Y3, Y3
+	VMOVUPS      Y5, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VMULPS       64(AX), Y0, Y4
+	VMULPS       96(AX), Y0, Y6
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y6, Y6
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y4, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y4, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y4, Y4
+	VANDNPS      Y7, Y4, Y7
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y6, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VFMADD213PS  Y9, Y10, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y6, Y6
+	VANDNPS      Y4, Y6, Y4
+	MOVQ         R9, R10
+	SHRQ         $0x10, R10
+	VMOVD        R10, X6
+	VPBROADCASTD X6, Y8
+	VPAND        laneBits<>+0(SB), Y8, Y6
+	VPCMPEQD     laneBits<>+0(SB), Y6, Y6
+	VPAND        laneBits<>+32(SB), Y8, Y8
+	VPCMPEQD     laneBits<>+32(SB), Y8, Y8
+	VANDPS       Y6, Y7, Y7
+	VANDPS       Y8, Y4, Y4
+	VMOVUPS      Y7, 64(AX)
+	VMOVUPS      Y4, 96(AX)
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y4, Y3, Y3
+	VMULPS       128(AX), Y0, Y4
+	VMULPS       160(AX), Y0, Y6
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y6, Y6
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y7
+	VMULPS       Y7, Y4, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y4, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y7
+	VFNMADD231PS Y7, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y7
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y7
+	VFMADD213PS  Y9, Y10, Y7
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y4, Y4
+	VANDNPS      Y7, Y4, Y7
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y6, Y8
+	VROUNDPS     $0x08, Y8, Y8
+	VMOVUPS      Y6, Y9
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y8, Y9
+	VMULPS       Y9, Y9, Y10
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y11
+	VFMADD213PS  Y11, Y9, Y4
+	VFMADD213PS  Y9, Y10, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y8
+	VCMPPS       $0x11, Y8, Y6, Y6
+	VANDNPS      Y4, Y6, Y4
+	MOVQ         R9, R10
+	SHRQ         $0x20, R10
+	VMOVD        R10, X6
+	VPBROADCASTD X6, Y8
+	VPAND        laneBits<>+0(SB), Y8, Y6
+	VPCMPEQD     laneBits<>+0(SB), Y6, Y6
+	VPAND        laneBits<>+32(SB), Y8, Y8
+	VPCMPEQD     laneBits<>+32(SB), Y8, Y8
+	VANDPS       Y6, Y7, Y7
+	VANDPS       Y8, Y4, Y4
+	VMOVUPS      Y7, 128(AX)
+	VMOVUPS      Y4, 160(AX)
+	VMULPS       192(AX), Y0, Y6
+	VMULPS       224(AX), Y0, Y8
+	VSUBPS       Y2, Y6, Y6
+	VSUBPS       Y2, Y8, Y8
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y2
+	VMULPS       Y2, Y6, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y6, Y10
+	VBROADCASTSS const3f318000<>+0(SB), Y2
+	VFNMADD231PS Y2, Y9, Y10
+	VBROADCASTSS constb95e8083<>+0(SB), Y2
+	VFNMADD231PS Y2, Y9, Y10
+	VMULPS       Y10, Y10, Y11
+	VBROADCASTSS const39506967<>+0(SB), Y2
+	VBROADCASTSS const3ab743ce<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3c088908<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VBROADCASTSS const3f000000<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y2
+	VFMADD213PS  Y10, Y11, Y2
+	VBROADCASTSS const3f800000<>+0(SB), Y10
+	VADDPS       Y10, Y2, Y2
+	VCVTPS2DQ    Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y2, Y2
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y9
+	VCMPPS       $0x11, Y9, Y6, Y6
+	VANDNPS      Y2, Y6, Y2
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y8, Y9
+	VROUNDPS     $0x08, Y9, Y9
+	VMOVUPS      Y8, Y10
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y9, Y10
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y9, Y10
+	VMULPS       Y10, Y10, Y11
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y12
+	VFMADD213PS  Y12, Y10, Y6
+	VFMADD213PS  Y10, Y11, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y10
+	VADDPS       Y10, Y6, Y6
+	VCVTPS2DQ    Y9, Y9
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y9
+	VCMPPS       $0x11, Y9, Y8, Y8
+	VANDNPS      Y6, Y8, Y6
+	SHRQ         $0x30, R9
+	VMOVD        R9, X8
+	VPBROADCASTD X8, Y9
+	VPAND        laneBits<>+0(SB), Y9, Y8
+	VPCMPEQD     laneBits<>+0(SB), Y8, Y8
+	VPAND        laneBits<>+32(SB), Y9, Y9
+	VPCMPEQD     laneBits<>+32(SB), Y9, Y9
+	VANDPS       Y8, Y2, Y2
+	VANDPS       Y9, Y6, Y6
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y6, 224(AX)
+	VADDPS       Y2, Y7, Y7
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y5, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VPERMILPS    $0x4e, X3, X2
+	VADDPS       X2, X3, X3
+	VPERMILPS    $0xb1, X3, X2
+	VADDPS       X2, X3, X3
+	VMOVSS       4(DX), X2
+	VMOVSS       (BX), X4
+	VFMADD213SS  X3, X4, X2
+	VMOVSS       X2, 4(DX)
+	VUCOMISS     X1, X4
+	JNE          scalefalse
+	JNP          donefalse
+
+scalefalse:
+	VBROADCASTSS X4, Y2
+	XORQ         R9, R9
+	CMPQ         DI, R9
+	JE           donefalse
+
+loopfalse:
+	VMULPS  (SI)(R9*1), Y2, Y3
+	VMULPS  32(SI)(R9*1), Y2, Y4
+	VMOVUPS Y3, (SI)(R9*1)
+	VMOVUPS Y4, 32(SI)(R9*1)
+	ADDQ    $0x40, R9
+	CMPQ    R9, DI
+	JLT     loopfalse
+
+donefalse:
+	JMP expsNext
+
+expsEnd:
+	VZEROUPPER
+	RET
+
+DATA laneBits<>+0(SB)/4, $0x00000001
+DATA laneBits<>+4(SB)/4, $0x00000002
+DATA laneBits<>+8(SB)/4, $0x00000004
+DATA laneBits<>+12(SB)/4, $0x00000008
+DATA laneBits<>+16(SB)/4, $0x00000010
+DATA laneBits<>+20(SB)/4, $0x00000020
+DATA laneBits<>+24(SB)/4, $0x00000040
+DATA laneBits<>+28(SB)/4, $0x00000080
+DATA laneBits<>+32(SB)/4, $0x00000100
+DATA laneBits<>+36(SB)/4, $0x00000200
+DATA laneBits<>+40(SB)/4, $0x00000400
+DATA laneBits<>+44(SB)/4, $0x00000800
+DATA laneBits<>+48(SB)/4, $0x00001000
+DATA laneBits<>+52(SB)/4, $0x00002000
+DATA laneBits<>+56(SB)/4, $0x00004000
+DATA laneBits<>+60(SB)/4, $0x00008000
+GLOBL laneBits<>(SB), RODATA|NOPTR, $64
+
+// func probs256(dst *float32, s *float32, mask uint64, scale float32, m float32, l float32, add bool)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·probs256(SB), NOSPLIT, $0-37
+	MOVQ         dst+0(FP), AX
+	MOVQ         s+8(FP), CX
+	MOVQ         mask+16(FP), DX
+	MOVSS        scale+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        m+28(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        l+32(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVB         add+36(FP), BL
+	VMULPS       (CX), Y0, Y3
+	VMULPS       32(CX), Y0, Y4
+	VSUBPS       Y1, Y3, Y3
+	VSUBPS       Y1, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y4, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y6, Y6
+	VDIVPS       Y2, Y5, Y5
+	VDIVPS       Y2, Y6, Y6
+	VMOVD        DX, X3
+	VPBROADCASTD X3, Y4
+	VPAND        laneBits<>+0(SB), Y4, Y3
+	VPCMPEQD     laneBits<>+0(SB), Y3, Y3
+	VPAND        laneBits<>+32(SB), Y4, Y4
+	VPCMPEQD     laneBits<>+32(SB), Y4, Y4
+	TESTB        BL, BL
+	JZ           store0
+	VMASKMOVPS   (AX), Y3, Y7
+	VMASKMOVPS   32(AX), Y4, Y8
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+
+store0:
+	VMASKMOVPS   Y5, Y3, (AX)
+	VMASKMOVPS   Y6, Y4, 32(AX)
+	VMULPS       64(CX), Y0, Y3
+	VMULPS       96(CX), Y0, Y4
+	VSUBPS       Y1, Y3, Y3
+	VSUBPS       Y1, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y4, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y6, Y6
+	VDIVPS       Y2, Y5, Y5
+	VDIVPS       Y2, Y6, Y6
+	MOVQ         DX, SI
+	SHRQ         $0x10, SI
+	VMOVD        SI, X3
+	VPBROADCASTD X3, Y4
+	VPAND        laneBits<>+0(SB), Y4, Y3
+	VPCMPEQD     laneBits<>+0(SB), Y3, Y3
+	VPAND        laneBits<>+32(SB), Y4, Y4
+	VPCMPEQD     laneBits<>+32(SB), Y4, Y4
+	TESTB        BL, BL
+	JZ           store1
+	VMASKMOVPS   64(AX), Y3, Y7
+	VMASKMOVPS   96(AX), Y4, Y8
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+
+store1:
+	VMASKMOVPS   Y5, Y3, 64(AX)
+	VMASKMOVPS   Y6, Y4, 96(AX)
+	VMULPS       128(CX), Y0, Y3
+	VMULPS       160(CX), Y0, Y4
+	VSUBPS       Y1, Y3, Y3
+	VSUBPS       Y1, Y4, Y4
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y5
+	VMULPS       Y5, Y3, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVUPS      Y3, Y7
+	VBROADCASTSS const3f318000<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VBROADCASTSS constb95e8083<>+0(SB), Y5
+	VFNMADD231PS Y5, Y6, Y7
+	VMULPS       Y7, Y7, Y8
+	VBROADCASTSS const39506967<>+0(SB), Y5
+	VBROADCASTSS const3ab743ce<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3c088908<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VBROADCASTSS const3f000000<>+0(SB), Y9
+	VFMADD213PS  Y9, Y7, Y5
+	VFMADD213PS  Y7, Y8, Y5
+	VBROADCASTSS const3f800000<>+0(SB), Y7
+	VADDPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y5, Y5
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y6
+	VCMPPS       $0x11, Y6, Y3, Y6
+	VANDNPS      Y5, Y6, Y5
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y6
+	VMULPS       Y6, Y4, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVUPS      Y4, Y8
+	VBROADCASTSS const3f318000<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VBROADCASTSS constb95e8083<>+0(SB), Y6
+	VFNMADD231PS Y6, Y7, Y8
+	VMULPS       Y8, Y8, Y9
+	VBROADCASTSS const39506967<>+0(SB), Y6
+	VBROADCASTSS const3ab743ce<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3c088908<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VBROADCASTSS const3f000000<>+0(SB), Y10
+	VFMADD213PS  Y10, Y8, Y6
+	VFMADD213PS  Y8, Y9, Y6
+	VBROADCASTSS const3f800000<>+0(SB), Y8
+	VADDPS       Y8, Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y6, Y6
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y7
+	VCMPPS       $0x11, Y7, Y4, Y7
+	VANDNPS      Y6, Y7, Y6
+	VBROADCASTSS const42b170a4<>+0(SB), Y7
+	VCMPPS       $0x1e, Y7, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y7
+	VBLENDVPS    Y3, Y7, Y5, Y5
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y4, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y4
+	VBLENDVPS    Y3, Y4, Y6, Y6
+	VDIVPS       Y2, Y5, Y5
+	VDIVPS       Y2, Y6, Y6
+	MOVQ         DX, SI
+	SHRQ         $0x20, SI
+	VMOVD        SI, X3
+	VPBROADCASTD X3, Y4
+	VPAND        laneBits<>+0(SB), Y4, Y3
+	VPCMPEQD     laneBits<>+0(SB), Y3, Y3
+	VPAND        laneBits<>+32(SB), Y4, Y4
+	VPCMPEQD     laneBits<>+32(SB), Y4, Y4
+	TESTB        BL, BL
+	JZ           store2
+	VMASKMOVPS   128(AX), Y3, Y7
+	VMASKMOVPS   160(AX), Y4, Y8
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+
+store2:
+	VMASKMOVPS   Y5, Y3, 128(AX)
+	VMASKMOVPS   Y6, Y4, 160(AX)
+	VMULPS       192(CX), Y0, Y3
+	VMULPS       224(CX), Y0, Y0
+	VSUBPS       Y1, Y3, Y3
+	VSUBPS       Y1, Y0, Y0
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y1
+	VMULPS       Y1, Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VMOVUPS      Y3, Y5
+	VBROADCASTSS const3f318000<>+0(SB), Y1
+	VFNMADD231PS Y1, Y4, Y5
+	VBROADCASTSS constb95e8083<>+0(SB), Y1
+	VFNMADD231PS Y1, Y4, Y5
+	VMULPS       Y5, Y5, Y6
+	VBROADCASTSS const39506967<>+0(SB), Y1
+	VBROADCASTSS const3ab743ce<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y1
+	VBROADCASTSS const3c088908<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y1
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y1
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y1
+	VBROADCASTSS const3f000000<>+0(SB), Y7
+	VFMADD213PS  Y7, Y5, Y1
+	VFMADD213PS  Y5, Y6, Y1
+	VBROADCASTSS const3f800000<>+0(SB), Y5
+	VADDPS       Y5, Y1, Y1
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y4
+	VCMPPS       $0x11, Y4, Y3, Y4
+	VANDNPS      Y1, Y4, Y1
+	VBROADCASTSS const3fb8aa3b<>+0(SB), Y4
+	VMULPS       Y4, Y0, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VMOVUPS      Y0, Y6
+	VBROADCASTSS const3f318000<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VBROADCASTSS constb95e8083<>+0(SB), Y4
+	VFNMADD231PS Y4, Y5, Y6
+	VMULPS       Y6, Y6, Y7
+	VBROADCASTSS const39506967<>+0(SB), Y4
+	VBROADCASTSS const3ab743ce<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3c088908<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3d2aa9c1<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3e2aaaaa<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VBROADCASTSS const3f000000<>+0(SB), Y8
+	VFMADD213PS  Y8, Y6, Y4
+	VFMADD213PS  Y6, Y7, Y4
+	VBROADCASTSS const3f800000<>+0(SB), Y6
+	VADDPS       Y6, Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VBROADCASTSS constc2aea8f6<>+0(SB), Y5
+	VCMPPS       $0x11, Y5, Y0, Y5
+	VANDNPS      Y4, Y5, Y4
+	VBROADCASTSS const42b170a4<>+0(SB), Y5
+	VCMPPS       $0x1e, Y5, Y3, Y3
+	VBROADCASTSS const7f800000<>+0(SB), Y5
+	VBLENDVPS    Y3, Y5, Y1, Y1
+	VBROADCASTSS const42b170a4<>+0(SB), Y3
+	VCMPPS       $0x1e, Y3, Y0, Y0
+	VBROADCASTSS const7f800000<>+0(SB), Y3
+	VBLENDVPS    Y0, Y3, Y4, Y4
+	VDIVPS       Y2, Y1, Y1
+	VDIVPS       Y2, Y4, Y4
+	MOVQ         DX, CX
+	SHRQ         $0x30, CX
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y2
+	VPAND        laneBits<>+0(SB), Y2, Y0
+	VPCMPEQD     laneBits<>+0(SB), Y0, Y0
+	VPAND        laneBits<>+32(SB), Y2, Y2
+	VPCMPEQD     laneBits<>+32(SB), Y2, Y2
+	TESTB        BL, BL
+	JZ           store3
+	VMASKMOVPS   192(AX), Y0, Y3
+	VMASKMOVPS   224(AX), Y2, Y5
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y5, Y4, Y4
+
+store3:
+	VMASKMOVPS Y1, Y0, 192(AX)
+	VMASKMOVPS Y4, Y2, 224(AX)
+	VZEROUPPER
+	RET
+
+// func dscores256(ds *float32, p *float32, mask uint64, d float32, scale float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·dscores256(SB), NOSPLIT, $0-32
+	MOVQ         ds+0(FP), AX
+	MOVQ         p+8(FP), CX
+	MOVQ         mask+16(FP), DX
+	MOVSS        d+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        scale+28(FP), X1
+	VBROADCASTSS X1, Y1
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	VSUBPS       Y0, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       (CX), Y2, Y2
+	VMULPS       32(CX), Y3, Y3
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Y5
+	VPAND        laneBits<>+0(SB), Y5, Y4
+	VPCMPEQD     laneBits<>+0(SB), Y4, Y4
+	VPAND        laneBits<>+32(SB), Y5, Y5
+	VPCMPEQD     laneBits<>+32(SB), Y5, Y5
+	VANDPS       Y4, Y2, Y2
+	VANDPS       Y5, Y3, Y3
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	VMOVUPS      64(AX), Y2
+	VMOVUPS      96(AX), Y3
+	VSUBPS       Y0, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       64(CX), Y2, Y2
+	VMULPS       96(CX), Y3, Y3
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	MOVQ         DX, BX
+	SHRQ         $0x10, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y5
+	VPAND        laneBits<>+0(SB), Y5, Y4
+	VPCMPEQD     laneBits<>+0(SB), Y4, Y4
+	VPAND        laneBits<>+32(SB), Y5, Y5
+	VPCMPEQD     laneBits<>+32(SB), Y5, Y5
+	VANDPS       Y4, Y2, Y2
+	VANDPS       Y5, Y3, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      128(AX), Y2
+	VMOVUPS      160(AX), Y3
+	VSUBPS       Y0, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       128(CX), Y2, Y2
+	VMULPS       160(CX), Y3, Y3
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	MOVQ         DX, BX
+	SHRQ         $0x20, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y5
+	VPAND        laneBits<>+0(SB), Y5, Y4
+	VPCMPEQD     laneBits<>+0(SB), Y4, Y4
+	VPAND        laneBits<>+32(SB), Y5, Y5
+	VPCMPEQD     laneBits<>+32(SB), Y5, Y5
+	VANDPS       Y4, Y2, Y2
+	VANDPS       Y5, Y3, Y3
+	VMOVUPS      Y2, 128(AX)
+	VMOVUPS      Y3, 160(AX)
+	VMOVUPS      192(AX), Y2
+	VMOVUPS      224(AX), Y3
+	VSUBPS       Y0, Y2, Y2
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       192(CX), Y2, Y2
+	VMULPS       224(CX), Y3, Y3
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	MOVQ         DX, CX
+	SHRQ         $0x30, CX
+	VMOVD        CX, X0
+	VPBROADCASTD X0, Y1
+	VPAND        laneBits<>+0(SB), Y1, Y0
+	VPCMPEQD     laneBits<>+0(SB), Y0, Y0
+	VPAND        laneBits<>+32(SB), Y1, Y1
+	VPCMPEQD     laneBits<>+32(SB), Y1, Y1
+	VANDPS       Y0, Y2, Y2
+	VANDPS       Y1, Y3, Y3
+	VMOVUPS      Y2, 192(AX)
+	VMOVUPS      Y3, 224(AX)
+	VZEROUPPER
+	RET
+
+// func toHalf256(dst *uint16, src *float32, n int)
+// Requires: AVX, F16C
+TEXT ·toHalf256(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	SUBQ $0x10, DX
+	JLT  rest
+
+loop:
+	VMOVUPS   (CX), Y0
+	VMOVUPS   32(CX), Y1
+	VCVTPS2PH $0x00, Y0, (AX)
+	VCVTPS2PH $0x00, Y1, 16(AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x10, DX
+	JGE       loop
+
+rest:
+	ADDQ       $0x10, DX
+	JZ         done
+	LEAQ       firstLanes<>+64(SB), BX
+	MOVQ       DX, SI
+	NEGQ       SI
+	VMOVUPS    (BX)(SI*4), Y0
+	VMOVUPS    32(BX)(SI*4), Y1
+	VMASKMOVPS (CX), Y0, Y0
+	VMASKMOVPS 32(CX), Y1, Y1
+	VCVTPS2PH  $0x00, Y0, X0
+	TESTQ      $0x00000008, DX
+	JZ         four
+	VMOVDQU    X0, (AX)
+	VCVTPS2PH  $0x00, Y1, X0
+	ADDQ       $0x10, AX
+
+four:
+	TESTQ   $0x00000004, DX
+	JZ      two
+	VMOVQ   X0, (AX)
+	VPSRLDQ $0x08, X0, X0
+	ADDQ    $0x08, AX
+
+two:
+	TESTQ   $0x00000002, DX
+	JZ      one
+	VMOVD   X0, (AX)
+	VPSRLDQ $0x04, X0, X0
+	ADDQ    $0x04, AX
+
+one:
+	TESTQ   $0x00000001, DX
+	JZ      done
+	VPEXTRW $0x00, X0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA firstLanes<>+0(SB)/4, $0xffffffff
+DATA firstLanes<>+4(SB)/4, $0xffffffff
+DATA firstLanes<>+8(SB)/4, $0xffffffff
+DATA firstLanes<>+12(SB)/4, $0xffffffff
+DATA firstLanes<>+16(SB)/4, $0xffffffff
+DATA firstLanes<>+20(SB)/4, $0xffffffff
+DATA firstLanes<>+24(SB)/4, $0xffffffff
+DATA firstLanes<>+28(SB)/4, $0xffffffff
+DATA firstLanes<>+32(SB)/4, $0xffffffff
+DATA firstLanes<>+36(SB)/4, $0xffffffff
+DATA firstLanes<>+40(SB)/4, $0xffffffff
+DATA firstLanes<>+44(SB)/4, $0xffffffff
+DATA firstLanes<>+48(SB)/4, $0xffffffff
+DATA firstLanes<>+52(SB)/4, $0xffffffff
+DATA firstLanes<>+56(SB)/4, $0xffffffff
+DATA firstLanes<>+60(SB)/4, $0xffffffff
+DATA firstLanes<>+64(SB)/4, $0x00000000
+DATA firstLanes<>+68(SB)/4, $0x00000000
+DATA firstLanes<>+72(SB)/4, $0x00000000
+DATA firstLanes<>+76(SB)/4, $0x00000000
+DATA firstLanes<>+80(SB)/4, $0x00000000
+DATA firstLanes<>+84(SB)/4, $0x00000000
+DATA firstLanes<>+88(SB)/4, $0x00000000
+DATA firstLanes<>+92(SB)/4, $0x00000000
+DATA firstLanes<>+96(SB)/4, $0x00000000
+DATA firstLanes<>+100(SB)/4, $0x00000000
+DATA firstLanes<>+104(SB)/4, $0x00000000
+DATA firstLanes<>+108(SB)/4, $0x00000000
+DATA firstLanes<>+112(SB)/4, $0x00000000
+DATA firstLanes<>+116(SB)/4, $0x00000000
+DATA firstLanes<>+120(SB)/4, $0x00000000
+DATA firstLanes<>+124(SB)/4, $0x00000000
+GLOBL firstLanes<>(SB), RODATA|NOPTR, $128

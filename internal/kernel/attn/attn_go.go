@@ -9,13 +9,22 @@ import (
 
 // The twins: what the assembly computes, in plain Go.
 
-// softmaxGo takes one row through one block: s holds 64 scores not yet scaled and
+// softmaxGo takes rows through one block: s is [rows][Block], stat [rows][2], acc
+// [rows][dim].
+func softmaxGo(s []float32, masks []uint64, scale float32, stat, acc []float32) {
+	for i, mask := range masks {
+		dim := len(acc) / len(masks)
+		softmaxRow(s[i*Block:(i+1)*Block], mask, scale, stat[2*i:2*i+2], acc[i*dim:(i+1)*dim])
+	}
+}
+
+// softmaxRow takes one row through one block: s holds 64 scores not yet scaled and
 // becomes the probabilities relative to the new maximum, 0 outside mask; stat,
 // the row's m and l, and acc, its output so far, move on to that maximum.
 //
 // A NaN score does not count for the maximum, but makes its p and so l NaN. All
 // scores -Inf make the row NaN, as e^(-Inf - -Inf) is.
-func softmaxGo(s []float32, mask uint64, scale float32, stat, acc []float32) {
+func softmaxRow(s []float32, mask uint64, scale float32, stat, acc []float32) {
 	old := stat[0]
 	m := float32(math.Inf(-1))
 	for j := range s[:Block] {

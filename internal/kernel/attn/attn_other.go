@@ -4,8 +4,8 @@ package attn
 
 import "github.com/micaml/mica/internal/cpu"
 
-func softmax(_ cpu.Tier, s []float32, mask uint64, scale float32, stat, acc []float32) {
-	softmaxGo(s, mask, scale, stat, acc)
+func softmax(_ cpu.Tier, s []float32, masks []uint64, scale float32, stat, _, acc []float32) {
+	softmaxGo(s, masks, scale, stat, acc)
 }
 
 func probs(_ cpu.Tier, dst, s []float32, mask uint64, scale, m, l float32, add bool) {

@@ -344,7 +344,10 @@ func TestNoAllocation(t *testing.T) {
 }
 
 func BenchmarkForward(b *testing.B) {
-	for _, sh := range []shape{{64, 3, 512, 0, true, true, 0}, {64, 3, 512, 0, false, true, 0}, {64, 3, 1, 511, true, true, 0}, {128, 4, 1, 4095, true, true, 0}} {
+	for _, sh := range []shape{
+		{64, 3, 512, 0, true, true, 0}, {64, 3, 512, 0, false, true, 0}, {64, 3, 64, 4000, true, true, 0}, {64, 3, 64, 4000, false, true, 0},
+		{64, 3, 1, 511, true, true, 0}, {64, 3, 1, 7999, true, true, 0}, {128, 4, 1, 4095, true, true, 0},
+	} {
 		b.Run(fmt.Sprintf("dim%d/heads%d/rows%d/entries%d/f16_%v", sh.dim, sh.heads, sh.n, sh.past+sh.n, sh.half), func(b *testing.B) {
 			p := sh.problem(rand.New(rand.NewPCG(1, 1)))
 			p.q.M, p.q.L = nil, nil
@@ -359,6 +362,42 @@ func BenchmarkForward(b *testing.B) {
 			b.ReportMetric(4*float64(seen*sh.dim)*float64(b.N)/b.Elapsed().Seconds()/1e9, "gflop/s")
 		})
 	}
+}
+
+func BenchmarkBackward(b *testing.B) {
+	for _, sh := range []shape{{64, 1, 256, 0, false, true, 0}, {64, 3, 512, 0, false, true, 0}, {32, 1, 65, 0, false, false, 0}} {
+		b.Run(fmt.Sprintf("dim%d/heads%d/rows%d", sh.dim, sh.heads, sh.n), func(b *testing.B) {
+			p := sh.problem(rand.New(rand.NewPCG(1, 1)))
+			var s Scratch
+			s.Forward(&p.kv, &p.q)
+			g := newGrads(p)
+			for b.Loop() {
+				s.Backward(&p.kv, &p.q, g)
+			}
+			seen := 0
+			for _, n := range p.q.N {
+				seen += n
+			}
+			b.ReportMetric(10*float64(seen*sh.dim)*float64(b.N)/b.Elapsed().Seconds()/1e9, "gflop/s")
+		})
+	}
+}
+
+// BenchmarkDecode is one position after 7999 with caches that together are
+// larger than the processor's, so that each is read from memory.
+func BenchmarkDecode(b *testing.B) {
+	const heads = 40
+	var all []*problem
+	for i := range heads {
+		all = append(all, shape{64, 3, 1, 7999, true, true, 0}.problem(rand.New(rand.NewPCG(1, uint64(i)))))
+	}
+	var s Scratch
+	for b.Loop() {
+		for _, p := range all {
+			s.Forward(&p.kv, &p.q)
+		}
+	}
+	b.ReportMetric(float64(heads*125*Size(64)*2)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 }
 
 // FuzzTiers looks for shapes in which the tiers differ.

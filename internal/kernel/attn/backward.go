@@ -1,8 +1,10 @@
 package attn
 
 import (
+	"math"
+
 	"github.com/micaml/mica/internal/cpu"
-	"github.com/micaml/mica/internal/f32"
+	"github.com/micaml/mica/internal/kernel/act"
 	"github.com/micaml/mica/internal/kernel/gemm"
 )
 
@@ -15,19 +17,23 @@ type Grads struct {
 	Stride int
 }
 
+// backTile is rowTile for Backward: more rows, because it also transposes each
+// block for them and reads and writes the block's gradients.
+const backTile = 2 * rowTile
+
 // backward is Backward's part of the scratch.
 type backward struct {
-	dout   []float32 // [rowTile][Pad(Dim)]
-	d      []float32 // [rowTile]: sum of dout*out
-	p, ds  []float32 // [rowTile][Block]
+	dout   []float32 // [backTile][Pad(Dim)]
+	d      []float32 // [backTile]: sum of dout*out
+	p, ds  []float32 // [backTile][Block]
 	keys   []float32 // [Block][Pad(Dim)], the block's keys as rows
 	values []float32 // [Dim][Block], its values as a panel
 }
 
 func (b *backward) grow(dim int) {
-	if pd := gemm.Pad(dim); len(b.dout) < rowTile*pd {
-		b.dout, b.d = make([]float32, rowTile*pd), make([]float32, rowTile)
-		b.p, b.ds = make([]float32, rowTile*Block), make([]float32, rowTile*Block)
+	if pd := gemm.Pad(dim); len(b.dout) < backTile*pd {
+		b.dout, b.d = make([]float32, backTile*pd), make([]float32, backTile)
+		b.p, b.ds = make([]float32, backTile*Block), make([]float32, backTile*Block)
 		b.keys, b.values = make([]float32, Block*pd), make([]float32, Block*pd)
 	}
 }
@@ -63,8 +69,8 @@ func (s *Scratch) backward(t cpu.Tier, kv *KV, q *Rows, g *Grads) {
 	s.tier = t
 	s.Grow(kv.Dim)
 	s.back.grow(kv.Dim)
-	for lo := 0; lo < rows; lo += rowTile {
-		s.backRows(kv, q, g, lo, min(lo+rowTile, rows))
+	for lo := 0; lo < rows; lo += backTile {
+		s.backRows(kv, q, g, lo, min(lo+backTile, rows))
 	}
 }
 
@@ -75,7 +81,7 @@ func (s *Scratch) backRows(kv *KV, q *Rows, g *Grads, lo, hi int) {
 	gather(w.dout, g.DOut, q, lo, hi, dim)
 	clear(s.acc[:(hi-lo)*pd])
 	for i := range hi - lo {
-		w.d[i] = dot(w.dout[i*pd:i*pd+dim], q.Out[q.at(lo+i):][:dim])
+		w.d[i] = act.Dot(w.dout[i*pd:i*pd+dim], q.Out[q.at(lo+i):][:dim])
 	}
 	first, last := span(q, lo, hi)
 	for b := first; b < last; b++ {
@@ -86,40 +92,38 @@ func (s *Scratch) backRows(kv *KV, q *Rows, g *Grads, lo, hi int) {
 		k, v := kv.F32[b][:dim*Block], kv.F32[b][dim*Block:]
 		gemm.Transpose(s.tier, w.keys, pd, k, Block, dim, Block)
 		gemm.Transpose(s.tier, w.values, Block, v, pd, Block, dim)
-		s.scores(kv, b, i0, i1)
-		gemm.Tile(s.tier, i1-i0, Block, dim, w.dout[i0*pd:], pd, 1, w.values, Block, w.ds[i0*Block:], Block, false)
+		seen := q.seen(lo+i1-1, b*Block)
+		s.scores(kv, b, i0, i1, seen)
+		gemm.Tile(s.tier, i1-i0, seen, dim, w.dout[i0*pd:], pd, 1, w.values, Block, w.ds[i0*Block:], Block, false)
 		for i := i0; i < i1; i++ {
 			r := lo + i
-			from, to := q.bounds(r, b*Block)
-			m := mask(from, to)
+			m := mask(q.bounds(r, b*Block))
 			p, ds := w.p[i*Block:(i+1)*Block], w.ds[i*Block:(i+1)*Block]
-			clear(p)
+			if s.mask[i] = m; m != math.MaxUint64 {
+				clear(p)
+			}
 			if m != 0 {
 				probs(s.tier, p, s.s[i*Block:(i+1)*Block], m, q.Scale, q.M[r], q.L[r], false)
 			}
 			dscores(s.tier, ds, p, m, w.d[i], q.Scale)
-			if m != 0 {
-				gemm.Tile(s.tier, 1, dim, to-from, ds[from:], Block, 1, w.keys[from*pd:], pd, s.acc[i*pd:], pd, true)
+		}
+		for i := i0; i < i1; { // rows with the same bounds share a tile
+			e := i + 1
+			for e < i1 && s.mask[e] == s.mask[i] {
+				e++
 			}
+			if s.mask[i] != 0 {
+				from, to := q.bounds(lo+i, b*Block)
+				gemm.Tile(s.tier, e-i, dim, to-from, w.ds[i*Block+from:], Block, 1, w.keys[from*pd:], pd, s.acc[i*pd:], pd, true)
+			}
+			i = e
 		}
 		at := b * Block * g.Stride
-		seen := min(Block, q.N[lo+i1-1]-b*Block)
 		gemm.Extend(s.tier, seen, dim, i1-i0, w.ds[i0*Block:], 1, Block, s.q[i0*pd:], pd, g.DK[at:], g.Stride)
 		gemm.Extend(s.tier, seen, dim, i1-i0, w.p[i0*Block:], 1, Block, w.dout[i0*pd:], pd, g.DV[at:], g.Stride)
 	}
 	for i := range hi - lo {
 		dq := g.DQ[q.at(lo+i):][:dim]
-		for d, a := range s.acc[i*pd : i*pd+dim] {
-			dq[d] += a
-		}
+		act.Add(dq, dq, s.acc[i*pd:i*pd+dim])
 	}
-}
-
-// dot is the sum of a*b in 16 lanes.
-func dot(a, b []float32) float32 {
-	var z [16]float32
-	for i, x := range a {
-		z[i%16] = f32.FMA(x, b[i], z[i%16])
-	}
-	return f32.SumLanes(&z)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/kernel/act"
 	"github.com/micaml/mica/internal/kernel/gemm"
 )
 
@@ -57,23 +58,19 @@ func (s *Scratch) part(kv *KV, q *Rows, lo, hi, sp int) {
 	first, last := span(q, lo, hi)
 	for b := max(first, sp*spanBlocks); b < min(last, (sp+1)*spanBlocks); b++ {
 		i0, i1 := seeing(q, lo, hi, b*Block)
-		s.scores(kv, b, i0, i1)
+		s.scores(kv, b, i0, i1, q.seen(lo+i1-1, b*Block))
 		for i := i0; i < i1; i++ {
-			from, to := q.bounds(lo+i, b*Block)
-			if from < to {
-				softmax(s.tier, s.s[i*Block:(i+1)*Block], mask(from, to), q.Scale, s.stat[2*i:2*i+2], s.acc[i*pd:(i+1)*pd])
-			}
+			s.mask[i] = mask(q.bounds(lo+i, b*Block))
 		}
+		softmax(s.tier, s.s[i0*Block:i1*Block], s.mask[i0:i1], q.Scale, s.stat[2*i0:2*i1], s.corr, s.acc[i0*pd:i1*pd])
 		// Rows with the same bounds share a tile; most have the whole block.
 		for i := i0; i < i1; {
-			from, to := q.bounds(lo+i, b*Block)
 			e := i + 1
-			for ; e < i1; e++ {
-				if f, t := q.bounds(lo+e, b*Block); f != from || t != to {
-					break
-				}
+			for e < i1 && s.mask[e] == s.mask[i] {
+				e++
 			}
-			if from < to {
+			if s.mask[i] != 0 {
+				from, to := q.bounds(lo+i, b*Block)
 				s.values(kv, b, i, e, from, to)
 			}
 			i = e
@@ -90,9 +87,7 @@ func (s *Scratch) finish(kv *KV, q *Rows, lo, hi int, acc, stat []float32) {
 		if q.empty(lo + i) {
 			clear(out)
 		} else {
-			for d, a := range acc[i*pd : i*pd+dim] {
-				out[d] = a / l
-			}
+			act.Divide(out, acc[i*pd:i*pd+dim], l)
 		}
 		if q.M != nil {
 			q.M[lo+i], q.L[lo+i] = m, l
@@ -126,6 +121,9 @@ func seeing(q *Rows, lo, hi, base int) (i0, i1 int) {
 	return i0, i1
 }
 
+// seen returns how many entries of the block at base come before row r's last.
+func (q *Rows) seen(r, base int) int { return min(q.N[r]-base, Block) }
+
 // gather copies rows [lo, hi) of x to dst, Pad(dim) apart.
 func gather(dst, x []float32, q *Rows, lo, hi, dim int) {
 	pd := gemm.Pad(dim)
@@ -134,14 +132,15 @@ func gather(dst, x []float32, q *Rows, lo, hi, dim int) {
 	}
 }
 
-// scores sets s.s to q k of rows [i0, i1) and a whole block, not yet scaled.
-func (s *Scratch) scores(kv *KV, b, i0, i1 int) {
+// scores sets s.s to q k of rows [i0, i1) and the first n entries of a block, not
+// yet scaled. What no row looks at may be anything.
+func (s *Scratch) scores(kv *KV, b, i0, i1, n int) {
 	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
 	q, out := s.q[i0*pd:], s.s[i0*Block:]
 	if kv.F16 != nil {
-		gemm.TileF16(s.tier, i1-i0, Block, dim, q, pd, 1, kv.F16[b], Block, out, Block, false)
+		gemm.TileF16(s.tier, i1-i0, n, dim, q, pd, 1, kv.F16[b], Block, out, Block, false)
 	} else {
-		gemm.Tile(s.tier, i1-i0, Block, dim, q, pd, 1, kv.F32[b], Block, out, Block, false)
+		gemm.Tile(s.tier, i1-i0, n, dim, q, pd, 1, kv.F32[b], Block, out, Block, false)
 	}
 }
 

@@ -15,16 +15,16 @@ import (
 // missing.
 var (
 	twinTests = map[string]func(*testing.T){
-		"softmaxAVX512": testSoftmaxTwin,
-		"probsAVX512":   testProbsTwin,
-		"dscoresAVX512": testDscoresTwin,
-		"toHalfAVX512":  testToHalfTwin,
+		"softmax*": testSoftmaxTwin,
+		"probs*":   testProbsTwin,
+		"dscores*": testDscoresTwin,
+		"toHalf*":  testToHalfTwin,
 	}
 	guardTests = map[string]func(*testing.T){
-		"softmaxAVX512": testSoftmaxGuard,
-		"probsAVX512":   testProbsGuard,
-		"dscoresAVX512": testDscoresGuard,
-		"toHalfAVX512":  testToHalfGuard,
+		"softmax*": testSoftmaxGuard,
+		"probs*":   testProbsGuard,
+		"dscores*": testDscoresGuard,
+		"toHalf*":  testToHalfGuard,
 	}
 )
 
@@ -51,26 +51,27 @@ var shares = []float64{0, 0.02, 0.3, 1}
 func testSoftmaxTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	inf := float32(math.Inf(-1))
-	for _, b := range bounds {
-		for _, dim := range []int{0, 16, 64, 80} {
-			for _, share := range shares {
-				for _, old := range []float32{inf, 0, float32(math.Copysign(0, -1)), 0.3, -200, 1e30, float32(math.Inf(1))} {
-					for _, scale := range []float32{0.125, 30, -1} {
-						s, acc := awkward(Block, r, share), awkward(dim, r, share)
-						stat := []float32{old, r.Float32() * 10}
-						wantS, wantAcc, wantStat := slices.Clone(s), slices.Clone(acc), slices.Clone(stat)
-						softmaxGo(wantS, mask(b[0], b[1]), scale, wantStat, wantAcc)
-						for _, tier := range cpu.Tiers() {
-							gotS, gotAcc, gotStat := slices.Clone(s), slices.Clone(acc), slices.Clone(stat)
-							softmax(tier, gotS, mask(b[0], b[1]), scale, gotStat, gotAcc)
-							what := fmt.Sprintf("%v entries %v share %v m %v scale %v ", tier, b, share, old, scale)
-							kerneltest.CheckBits(t, what+"stat", gotStat, wantStat)
-							kerneltest.CheckBits(t, what+"p", gotS, wantS)
-							kerneltest.CheckBits(t, what+"acc", gotAcc, wantAcc)
-						}
-					}
-				}
+	olds := []float32{inf, 0, float32(math.Copysign(0, -1)), 0.3, -200, 1e30, float32(math.Inf(1))}
+	for trial := range 600 {
+		rows, dim := 1+r.IntN(rowTile), []int{0, 16, 64, 80}[trial%4]
+		share, scale := shares[r.IntN(len(shares))], []float32{0.125, 30, -1}[trial%3]
+		s, acc, stat := awkward(rows*Block, r, share), awkward(rows*dim, r, share), make([]float32, 2*rows)
+		masks := make([]uint64, rows)
+		for i := range rows {
+			stat[2*i], stat[2*i+1] = olds[r.IntN(len(olds))], r.Float32()*10
+			if b := bounds[r.IntN(len(bounds))]; r.IntN(10) > 0 { // or nothing at all
+				masks[i] = mask(b[0], b[1])
 			}
+		}
+		wantS, wantAcc, wantStat := slices.Clone(s), slices.Clone(acc), slices.Clone(stat)
+		softmaxGo(wantS, masks, scale, wantStat, wantAcc)
+		for _, tier := range cpu.Tiers() {
+			gotS, gotAcc, gotStat := slices.Clone(s), slices.Clone(acc), slices.Clone(stat)
+			softmax(tier, gotS, masks, scale, gotStat, make([]float32, 32), gotAcc)
+			what := fmt.Sprintf("%v, masks %x, share %v, scale %v, m and l %v: ", tier, masks, share, scale, stat)
+			kerneltest.CheckBits(t, what+"stat", gotStat, wantStat)
+			kerneltest.CheckBits(t, what+"p", gotS, wantS)
+			kerneltest.CheckBits(t, what+"acc", gotAcc, wantAcc)
 		}
 	}
 	// All scores zero of either sign: the maximum is +0.
@@ -80,7 +81,7 @@ func testSoftmaxTwin(t *testing.T) {
 	}
 	for _, tier := range cpu.Tiers() {
 		stat := []float32{float32(math.Copysign(0, -1)), 1}
-		softmax(tier, slices.Clone(s), mask(0, Block), 1, stat, nil)
+		softmax(tier, slices.Clone(s), []uint64{mask(0, Block)}, 1, stat, make([]float32, 16), nil)
 		kerneltest.CheckBits(t, tier.String()+" zeros", stat, []float32{0, 65})
 	}
 }
@@ -151,14 +152,19 @@ func testToHalfTwin(t *testing.T) {
 
 func testSoftmaxGuard(t *testing.T) {
 	for _, edge := range kerneltest.Edges {
-		s := kerneltest.GuardedOf[float32](t, Block, edge)
-		stat := kerneltest.GuardedOf[float32](t, 2, edge)
-		for _, dim := range []int{0, 16, 64, 256} {
-			acc := kerneltest.GuardedOf[float32](t, dim, edge)
-			for _, tier := range cpu.Tiers() {
-				softmax(tier, s, mask(0, 40), 1, stat, acc)
-				stat[0] = -1 // so that acc is scaled
-				softmax(tier, s, mask(0, 64), 1, stat, acc)
+		for _, rows := range []int{1, 15, 16, 17, rowTile} {
+			s := kerneltest.GuardedOf[float32](t, rows*Block, edge)
+			stat, masks := kerneltest.GuardedOf[float32](t, 2*rows, edge), kerneltest.GuardedOf[uint64](t, rows, edge)
+			corr := kerneltest.GuardedOf[float32](t, (rows+15)&^15, edge)
+			for _, dim := range []int{0, 16, 64, 256} {
+				acc := kerneltest.GuardedOf[float32](t, rows*dim, edge)
+				for _, tier := range cpu.Tiers() {
+					for i := range masks {
+						masks[i] = mask(0, 40+24*(i%2))
+						stat[2*i] = -1 // so that acc is scaled
+					}
+					softmax(tier, s, masks, 1, stat, corr, acc)
+				}
 			}
 		}
 	}

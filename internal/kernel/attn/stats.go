@@ -48,7 +48,7 @@ func (s *Scratch) again(t cpu.Tier, kv *KV, q *Rows, dst []float32, ld int, add 
 		first, last := span(q, lo, hi)
 		for b := first; b < last; b++ {
 			i0, i1 := seeing(q, lo, hi, b*Block)
-			s.scores(kv, b, i0, i1)
+			s.scores(kv, b, i0, i1, q.seen(lo+i1-1, b*Block))
 			for i := i0; i < i1; i++ {
 				r := lo + i
 				if from, to := q.bounds(r, b*Block); from < to {

@@ -2,22 +2,42 @@
 
 package attn
 
-// One row meets one block: see softmaxGo. stat is the row's m and l; dim a multiple of 16.
+// Rows meet one block: see softmaxGo. stat is [rows][2]; corr is scratch for rows, rounded up to 16; acc is [rows][dim], dim a multiple of 16.
 //
 //go:noescape
-func softmaxAVX512(s *float32, mask uint64, scale float32, stat *float32, acc *float32, dim int)
+func softmax512(s *float32, masks *uint64, rows int, scale float32, stat *float32, corr *float32, acc *float32, dim int)
 
 // dst = exp(s*scale - m) / l, or dst += that, in the lanes of mask; the others stay.
 //
 //go:noescape
-func probsAVX512(dst *float32, s *float32, mask uint64, scale float32, m float32, l float32, add bool)
+func probs512(dst *float32, s *float32, mask uint64, scale float32, m float32, l float32, add bool)
 
 // ds = p * (ds - d) * scale in the lanes of mask, 0 in the others.
 //
 //go:noescape
-func dscoresAVX512(ds *float32, p *float32, mask uint64, d float32, scale float32)
+func dscores512(ds *float32, p *float32, mask uint64, d float32, scale float32)
 
-// Rounds n numbers to float16, ties to even; mask is for n mod 16.
+// Rounds n numbers to float16, ties to even.
 //
 //go:noescape
-func toHalfAVX512(dst *uint16, src *float32, n int, mask uint16)
+func toHalf512(dst *uint16, src *float32, n int)
+
+// Rows meet one block: see softmaxGo. stat is [rows][2]; corr is scratch for rows, rounded up to 16; acc is [rows][dim], dim a multiple of 16.
+//
+//go:noescape
+func softmax256(s *float32, masks *uint64, rows int, scale float32, stat *float32, corr *float32, acc *float32, dim int)
+
+// dst = exp(s*scale - m) / l, or dst += that, in the lanes of mask; the others stay.
+//
+//go:noescape
+func probs256(dst *float32, s *float32, mask uint64, scale float32, m float32, l float32, add bool)
+
+// ds = p * (ds - d) * scale in the lanes of mask, 0 in the others.
+//
+//go:noescape
+func dscores256(ds *float32, p *float32, mask uint64, d float32, scale float32)
+
+// Rounds n numbers to float16, ties to even.
+//
+//go:noescape
+func toHalf256(dst *uint16, src *float32, n int)

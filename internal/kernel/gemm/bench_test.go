@@ -3,18 +3,21 @@ package gemm
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/par"
 	"github.com/micaml/mica/tensor"
 )
 
-// Rates on one thread: gflop/s for products, GB/s of stored weights for one row.
+// Rates on as many threads as -cpu says: gflop/s for products, and GB/s of stored
+// weights. Names end in the tier.
 
 func BenchmarkTile(b *testing.B) {
-	for _, t := range cpu.Tiers() {
-		for _, s := range [][3]int{{6, 64, 576}, {6, 64, 64}, {1, 64, 64}, {8, 64, 64}} {
-			m, n, k := s[0], s[1], s[2]
+	for _, s := range [][3]int{{6, 64, 576}, {6, 64, 64}, {1, 64, 64}, {8, 64, 64}} {
+		m, n, k := s[0], s[1], s[2]
+		for _, t := range cpu.Tiers() {
 			b.Run(fmt.Sprintf("%dx%dx%d/%v", m, n, k, t), func(b *testing.B) {
 				a, p, c := random(m*k), random(k*n), random(m*n)
 				for b.Loop() {
@@ -26,55 +29,74 @@ func BenchmarkTile(b *testing.B) {
 	}
 }
 
+// The shape classes: m, k, n of c[m,n] summed over k.
+var (
+	square = [][3]int{{1024, 1024, 1024}, {512, 576, 1536}}
+	uneven = [][3]int{{4096, 64, 64}, {64, 4096, 64}, {64, 64, 4096}, {512, 1536, 576}}
+	rows   = [][3]int{{1, 576, 1536}, {2, 576, 1536}, {4, 576, 1536}, {8, 576, 1536}, {16, 576, 1536}}
+	vocab  = [][3]int{{1, 576, 49152}, {8, 576, 49152}}
+)
+
 func BenchmarkMulT(b *testing.B) {
-	for _, t := range cpu.Tiers() {
-		for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0, tensor.Q4_1} {
-			for _, s := range [][3]int{{512, 576, 1536}, {512, 1536, 576}, {16, 576, 1536}, {4, 576, 1536}, {1, 576, 49152}, {1, 1536, 576}} {
-				m, k, n := s[0], s[1], s[2]
-				if t == cpu.Go && m*k*n > 1<<25 {
-					continue
-				}
-				b.Run(fmt.Sprintf("%v/%dx%dx%d/%v", d, m, k, n, t), func(b *testing.B) {
-					w := storage(b, d, n, k)
-					a, c := random(m*k), random(m*n)
-					var s Scratch
-					g := product{kind: mulT, tier: t, c: c, a: a, w: w, m: m, n: n, k: k}
-					for b.Loop() {
-						s.run(nil, g)
-					}
-					flops(b, m, n, k)
-					b.ReportMetric(float64(len(w.Bytes()))*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
-				})
+	for _, d := range readAll {
+		elems, _ := d.Block()
+		sets := [][][3]int{rows, vocab, square}
+		if d == tensor.F32 {
+			sets = append(sets, uneven)
+		}
+		for _, set := range sets {
+			for _, s := range set {
+				s[1] = (s[1] + elems - 1) / elems * elems
+				bench(b, mulT, d, s)
 			}
 		}
 	}
 }
 
 func BenchmarkMul(b *testing.B) {
-	const m, k, n = 512, 576, 1536
-	for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0, tensor.Q4_1} {
-		b.Run(d.String(), func(b *testing.B) {
-			w := storage(b, d, k, n)
-			a, c := random(m*k), random(m*n)
-			var s Scratch
-			for b.Loop() {
-				Mul(nil, &s, c, m, n, k, a, w, false)
+	for _, d := range readAll {
+		elems, _ := d.Block()
+		sets := [][][3]int{square}
+		if d == tensor.F32 {
+			sets = append(sets, uneven)
+		}
+		for _, set := range sets {
+			for _, s := range set {
+				s[2] = (s[2] + elems - 1) / elems * elems
+				bench(b, mul, d, s)
 			}
-			flops(b, m, n, k)
-		})
+		}
 	}
 }
 
 func BenchmarkMulAT(b *testing.B) {
-	for _, s := range [][3]int{{1536, 576, 512}, {1024, 576, 512}} {
-		m, n, k := s[0], s[1], s[2]
-		b.Run(fmt.Sprintf("%dx%dx%d", m, k, n), func(b *testing.B) {
-			x, a, c := random(n*k), random(m*k), random(m*n)
+	for _, set := range [][][3]int{square, uneven} {
+		for _, s := range set {
+			bench(b, mulAT, tensor.F32, s)
+		}
+	}
+}
+
+func bench(b *testing.B, kind kind, d tensor.DType, s [3]int) {
+	m, k, n := s[0], s[1], s[2]
+	for _, t := range cpu.Tiers() {
+		if t == cpu.Go && m*k*n > 1<<25 {
+			continue
+		}
+		b.Run(fmt.Sprintf("%v/%dx%dx%d/%v", d, m, k, n, t), func(b *testing.B) {
+			p := par.New(runtime.GOMAXPROCS(0))
+			defer p.Close()
+			g := job(b, rand.New(rand.NewPCG(1, 1)), kind, d, m, n, k, false, 0)
+			g.tier = t
 			var s Scratch
+			s.run(p, g)
 			for b.Loop() {
-				MulAT(nil, &s, c, m, n, k, a, x, false)
+				s.run(p, g)
 			}
 			flops(b, m, n, k)
+			if g.w != nil {
+				b.ReportMetric(float64(len(g.w.Bytes()))*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+			}
 		})
 	}
 }

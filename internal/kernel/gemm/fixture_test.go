@@ -12,8 +12,7 @@ import (
 
 var (
 	floats  = []tensor.DType{tensor.F32, tensor.F16, tensor.BF16}
-	blocks  = []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1}
-	others  = []tensor.DType{tensor.Q5_0, tensor.Q5_1, tensor.Q4_K, tensor.Q6_K} // without assembly
+	blocks  = []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
 	readAll = slices.Concat(floats, blocks)
 )
 
@@ -49,7 +48,7 @@ func bytesFor(d tensor.DType, rows, cols int, r *rand.Rand, awkward float64) []b
 				h = uint16(r.Uint32())
 			}
 			b[at], b[at+1] = byte(h), byte(h>>8)
-		case tensor.Q4_1, tensor.Q5_1, tensor.Q4_K:
+		case tensor.Q4_1, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K:
 			scale(at)
 			scale(at + 2)
 		case tensor.Q6_K:
@@ -90,7 +89,9 @@ func halves(f []float32) []uint16 {
 
 // widths returns column counts that a dtype can have.
 func widths(d tensor.DType) []int {
-	if elems, _ := d.Block(); elems > 1 {
+	if elems, _ := d.Block(); elems > 32 {
+		return []int{elems, 2 * elems, 5 * elems}
+	} else if elems > 1 {
 		return []int{elems, 2 * elems, 3 * elems, 4 * elems, 5 * elems, 9 * elems} // with and without a part of a segment
 	}
 	return []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 39, 64, 65, 71, 100, 127, 128, 129, 140, 256, 300}

@@ -124,6 +124,20 @@ func gemvGo(w *tensor.Storage, row int, x, y []float32, acc bool, buf []float32)
 	}
 }
 
+// gemvSegment is gemvGo for one segment of decoded rows, Segment apart.
+func gemvSegment(y, x, rows []float32, acc bool) {
+	for i := range y {
+		sum := float32(0)
+		for j, v := range x {
+			sum = f32.FMA(v, rows[i*Segment+j], sum)
+		}
+		if acc {
+			sum = y[i] + sum
+		}
+		y[i] = sum
+	}
+}
+
 func transposeGo(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for j := range cols {
 		d := dst[j*ldd : j*ldd+Pad(rows)]

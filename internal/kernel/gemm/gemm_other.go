@@ -27,8 +27,6 @@ func packF32(_ cpu.Tier, x []float32, ldx, rows, cols int, dst []float32, ldp in
 	packF32Go(x, ldx, rows, cols, dst, ldp)
 }
 
-func hasGemv(cpu.Tier, *tensor.Storage) bool { return true }
-
 func gemv(_ cpu.Tier, w *tensor.Storage, row int, x, y []float32, acc bool, buf []float32) {
 	gemvGo(w, row, x, y, acc, buf)
 }
@@ -36,3 +34,7 @@ func gemv(_ cpu.Tier, w *tensor.Storage, row int, x, y []float32, acc bool, buf 
 func transpose(_ cpu.Tier, dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	transposeGo(dst, ldd, src, lds, rows, cols)
 }
+
+func hasFew(cpu.Tier, *tensor.Storage, int) bool { return false }
+
+func few(cpu.Tier, *tensor.Storage, int, int, int, []float32, []float32, int, bool) {}

@@ -19,6 +19,8 @@ var (
 		"tileF16_*": testTileTwin,
 		"packT*":    testPackTwin,
 		"packN*":    testPackTwin,
+		"quarter*":  testPackTwin,
+		"few*":      testFewTwin,
 		"gemv*":     testGemvTwin,
 	}
 	guardTests = map[string]func(*testing.T){
@@ -26,6 +28,8 @@ var (
 		"tileF16_*": testTileGuard,
 		"packT*":    testPackGuard,
 		"packN*":    testPackGuard,
+		"quarter*":  testPackGuard,
+		"few*":      testFewGuard,
 		"gemv*":     testGemvGuard,
 	}
 )
@@ -110,7 +114,7 @@ func testTileGuard(t *testing.T) {
 
 func testPackTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
-	for _, d := range slices.Concat(readAll, others) {
+	for _, d := range readAll {
 		elems, _ := d.Block()
 		for _, cols := range widths(d) {
 			for _, rows := range []int{1, 5, 16, 17, 32, 48, 63, 64} {
@@ -131,7 +135,7 @@ func testPackTwin(t *testing.T) {
 // tensor.DequantRow.
 func comparePack(t *testing.T, tier cpu.Tier, w *tensor.Storage, row, rows, from, n int) {
 	t.Helper()
-	buf := make([]float32, n+2*maxBlock)
+	buf := make([]float32, n+scratch)
 	one := make([]float32, w.Cols)
 	ldT, ldN := Pad(rows)+1, Pad(n)+2
 	gotT, wantT := make([]float32, n*ldT), make([]float32, n*ldT)
@@ -162,7 +166,7 @@ func testPackGuard(t *testing.T) {
 						t.Fatal(err)
 					}
 					w := storageOf(t, d, rows, cols, kerneltest.Guarded(t, rows*size, edge))
-					buf := make([]float32, cols+2*maxBlock)
+					buf := make([]float32, cols+scratch)
 					kerneltest.ForEachTier(t, func(t *testing.T, tier cpu.Tier) {
 						packT(tier, w, 0, rows, 0, cols, kerneltest.GuardedOf[float32](t, cols*Pad(rows), edge), Pad(rows), buf)
 						packN(tier, w, 0, rows, 0, cols, kerneltest.GuardedOf[float32](t, rows*Pad(cols), edge), Pad(cols), buf)
@@ -183,7 +187,7 @@ func testGemvTwin(t *testing.T) {
 				for _, share := range shares {
 					w := storageOf(t, d, n, k, bytesFor(d, n, k, r, share))
 					x, y := awkward(k, r, share), awkward(n, r, share)
-					buf := make([]float32, depth+2*maxBlock)
+					buf := make([]float32, scratch)
 					for _, acc := range []bool{false, true} {
 						want := slices.Clone(y)
 						gemvGo(w, 0, x, want, acc, buf)
@@ -211,10 +215,55 @@ func testGemvGuard(t *testing.T) {
 					w := storageOf(t, d, n, k, kerneltest.Guarded(t, n*size, edge))
 					x := kerneltest.GuardedOf[float32](t, k, edge)
 					y := kerneltest.GuardedOf[float32](t, n, edge)
-					buf := make([]float32, depth+2*maxBlock)
+					buf := make([]float32, scratch)
 					for _, tier := range cpu.Tiers() {
 						gemv(tier, w, 0, x, y, false, buf)
 						gemv(tier, w, 0, x, y, true, buf)
+					}
+				}
+			}
+		}
+	}
+}
+
+func testFewTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(10, 10))
+	for _, d := range readAll {
+		for _, k := range widths(d) {
+			for m := 2; m <= fewest; m++ {
+				const n = 2*Lanes + 3
+				share := shares[r.IntN(len(shares))]
+				g := job(t, r, mulT, d, m, n, k, m%2 == 0, share)
+				want := slices.Clone(g.c)
+				for i := range m {
+					gemvGo(g.w, 0, g.a[i*k:][:k], want[i*n:][:n], g.acc, make([]float32, scratch))
+				}
+				for _, tier := range cpu.Tiers()[1:] {
+					kerneltest.CheckBits(t, fmt.Sprintf("%v share %v %v", g, share, tier), g.on(nil, new(Scratch), tier), want)
+				}
+			}
+		}
+	}
+}
+
+func testFewGuard(t *testing.T) {
+	for _, edge := range kerneltest.Edges {
+		for _, d := range readAll {
+			for _, k := range widths(d) {
+				for m := 2; m <= 8; m++ {
+					for _, tier := range cpu.Tiers() {
+						size, err := d.RowBytes(k)
+						if err != nil {
+							t.Fatal(err)
+						}
+						w := storageOf(t, d, Lanes, k, kerneltest.Guarded(t, Lanes*size, edge))
+						if !hasFew(tier, w, k) {
+							continue
+						}
+						x := kerneltest.GuardedOf[float32](t, m*k, edge)
+						y := kerneltest.GuardedOf[float32](t, m*Lanes, edge)
+						few(tier, w, 0, m, k, x, y, Lanes, false)
+						few(tier, w, 0, m, k, x, y, Lanes, true)
 					}
 				}
 			}

@@ -15,8 +15,11 @@ const (
 	// every block.
 	width = 64
 	depth = 1024
-	// maxBlock is the largest block of any dtype.
-	maxBlock = 256
+	// fewest is the most rows that are multiplied without a panel.
+	fewest = 16
+	// scratch is what decoded rows take at most: a segment of 16 rows, 16 sums and
+	// 16 numbers more, or in plain Go a panel's depth of one row.
+	scratch = Lanes * (Segment + 2)
 )
 
 // Scratch holds the panels of the products of one pass. The zero value is ready;
@@ -30,14 +33,14 @@ type Scratch struct {
 // workspace belongs to one worker.
 type workspace struct {
 	panel []float32 // [depth][width]
-	row   []float32 // one decoded stretch of a row
+	row   []float32 // [scratch] decoded rows
 }
 
 func (s *Scratch) grow(workers int) {
 	for len(s.work) < workers {
 		s.work = append(s.work, workspace{
 			panel: make([]float32, depth*width),
-			row:   make([]float32, depth+2*maxBlock),
+			row:   make([]float32, scratch),
 		})
 	}
 }
@@ -78,13 +81,14 @@ const (
 )
 
 // product is one product c [m,n], summed over k, as a loop for the pool. Its
-// iterations are panels of columns times chunks of rows or, for one row, groups
-// of 16 outputs; each holds whole sums.
+// iterations are panels of columns times chunks of rows or, for a few rows, groups
+// of 16 columns; each holds whole sums.
 type product struct {
 	kind    kind
 	tier    cpu.Tier
 	acc     bool
 	single  bool // by gemv
+	few     bool // by few
 	c, a, x []float32
 	w       *tensor.Storage
 	m, n, k int
@@ -107,9 +111,10 @@ func (s *Scratch) run(p *par.Pool, g product) {
 	workers := p.Workers()
 	s.grow(workers)
 	g.work = s.work
-	g.single = g.kind == mulT && g.m == 1 && hasGemv(g.tier, g.w)
+	g.single = g.kind == mulT && g.m == 1
+	g.few = g.kind == mulT && g.m > 1 && g.m <= fewest && hasFew(g.tier, g.w, g.k)
 	var n, grain int
-	if g.single {
+	if g.single || g.few {
 		// Claims of 64 KiB of weights: a few microseconds of reading.
 		n = (g.n + Lanes - 1) / Lanes
 		grain = max(2, (64<<10)/(Lanes*g.w.RowBytes())&^1)
@@ -124,13 +129,14 @@ func (s *Scratch) run(p *par.Pool, g product) {
 }
 
 // cut divides m rows so that each worker finds several pieces of work, but not
-// into chunks so small that packing a panel for each would show.
+// into chunks so small that packing a panel for each would show; in smaller ones
+// only where a worker would find none.
 func cut(m, panels, workers int) (chunk, chunks int) {
-	const least = 96
+	const least, last = 96, 24
 	if workers == 1 {
 		return m, 1
 	}
-	chunks = max(1, min((4*workers+panels-1)/panels, m/least))
+	chunks = max(1, min((4*workers+panels-1)/panels, m/least), min((workers+panels-1)/panels, m/last))
 	chunk = (m + chunks - 1) / chunks
 	chunk = (chunk + 5) / 6 * 6 // of the register tile
 	return chunk, (m + chunk - 1) / chunk
@@ -142,6 +148,16 @@ func (g *product) Do(worker, lo, hi int) {
 	if g.single {
 		lo, hi = lo*Lanes, min(hi*Lanes, g.n)
 		gemv(g.tier, g.w, lo, g.a[:g.k], g.c[lo:hi], g.acc, ws.row)
+		return
+	}
+	if g.few {
+		for col := lo * Lanes; col < min(hi*Lanes, g.n); col += Lanes {
+			if g.n-col < Lanes {
+				g.block(ws, col, g.n-col, 0, g.m)
+			} else {
+				few(g.tier, g.w, col, g.m, g.k, g.a, g.c[col:], g.n, g.acc)
+			}
+		}
 		return
 	}
 	for i := lo; i < hi; i++ {

@@ -5,359 +5,769 @@ package gemm
 // 1 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_1x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_1x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 1 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_1x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_1x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 1 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_1x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_1x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 1 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_1x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_1x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_2x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_2x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_2x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_2x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_2x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_2x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_2x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_2x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_3x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_3x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_3x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_3x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_3x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_3x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_3x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_3x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_4x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_4x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_4x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_4x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_4x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_4x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_4x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_4x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_5x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_5x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_5x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_5x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_5x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_5x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_5x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_5x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_6x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_6x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_6x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_6x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_6x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_6x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF32_6x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF32_6x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 1 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_1x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_1x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 1 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_1x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_1x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 1 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_1x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_1x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 1 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_1x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_1x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_2x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_2x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_2x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_2x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_2x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_2x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 2 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_2x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_2x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_3x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_3x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_3x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_3x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_3x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_3x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 3 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_3x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_3x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_4x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_4x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_4x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_4x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_4x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_4x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 4 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_4x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_4x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_5x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_5x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_5x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_5x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_5x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_5x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 5 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_5x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_5x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 16 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_6x1(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_6x1_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 32 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_6x2(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_6x2_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 48 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_6x3(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_6x3_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 6 rows by 64 columns; strides in bytes, mask for the last 16 columns.
 //
 //go:noescape
-func tileF16_6x4(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+func tileF16_6x4_512(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_1x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 32 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_1x2_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 48 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_1x3_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 64 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_1x4_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 2 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_2x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 2 rows by 32 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_2x2_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 3 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_3x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 3 rows by 32 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_3x2_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 4 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_4x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 5 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_5x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 6 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF32_6x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_1x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 32 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_1x2_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 48 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_1x3_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 1 rows by 64 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_1x4_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 2 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_2x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 2 rows by 32 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_2x2_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 3 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_3x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 3 rows by 32 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_3x2_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 4 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_4x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 5 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_5x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
+
+// 6 rows by 16 columns; strides in bytes, mask for the last 16 columns.
+//
+//go:noescape
+func tileF16_6x1_256(k int, a *float32, ars int, aks int, p *byte, ldp int, c *float32, ldc int, mask uint16, into uint8)
 
 // 16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.
 //
 //go:noescape
-func packTF32(dst *float32, ldp int, w *byte, stride int, k int)
-
-// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
-//
-//go:noescape
-func packNF32(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+func packTF32_512(dst *float32, ldp int, w *byte, stride int, k int)
 
 // 16 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvF32_16(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvF32_16_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
 
 // 32 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvF32_32(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvF32_32_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 2 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF32_2_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 3 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF32_3_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 4 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF32_4_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 5 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF32_5_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 6 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF32_6_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 7 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF32_7_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 8 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF32_8_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
 
 // 16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.
 //
 //go:noescape
-func packTF16(dst *float32, ldp int, w *byte, stride int, k int)
-
-// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
-//
-//go:noescape
-func packNF16(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+func packTF16_512(dst *float32, ldp int, w *byte, stride int, k int)
 
 // 16 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvF16_16(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvF16_16_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
 
 // 32 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvF16_32(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvF16_32_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 2 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF16_2_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 3 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF16_3_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 4 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF16_4_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 5 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF16_5_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 6 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF16_6_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 7 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF16_7_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 8 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewF16_8_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
 
 // 16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.
 //
 //go:noescape
-func packTBF16(dst *float32, ldp int, w *byte, stride int, k int)
-
-// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
-//
-//go:noescape
-func packNBF16(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+func packTBF16_512(dst *float32, ldp int, w *byte, stride int, k int)
 
 // 16 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvBF16_16(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvBF16_16_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
 
 // 32 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvBF16_32(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvBF16_32_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 2 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewBF16_2_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 3 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewBF16_3_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 4 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewBF16_4_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 5 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewBF16_5_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 6 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewBF16_6_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 7 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewBF16_7_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 8 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewBF16_8_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
 
 // 16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.
 //
 //go:noescape
-func packTQ8_0(dst *float32, ldp int, w *byte, stride int, k int)
-
-// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
-//
-//go:noescape
-func packNQ8_0(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+func packTQ8_0_512(dst *float32, ldp int, w *byte, stride int, k int)
 
 // 16 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvQ8_0_16(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvQ8_0_16_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
 
 // 32 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvQ8_0_32(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvQ8_0_32_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 2 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ8_0_2_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 3 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ8_0_3_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 4 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ8_0_4_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 5 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ8_0_5_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 6 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ8_0_6_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 7 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ8_0_7_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 8 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ8_0_8_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
 
 // 16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.
 //
 //go:noescape
-func packTQ4_0(dst *float32, ldp int, w *byte, stride int, k int)
-
-// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
-//
-//go:noescape
-func packNQ4_0(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+func packTQ4_0_512(dst *float32, ldp int, w *byte, stride int, k int)
 
 // 16 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvQ4_0_16(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvQ4_0_16_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
 
 // 32 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvQ4_0_32(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvQ4_0_32_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 2 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_0_2_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 3 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_0_3_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 4 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_0_4_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 5 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_0_5_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 6 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_0_6_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 7 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_0_7_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 8 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_0_8_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
 
 // 16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.
 //
 //go:noescape
-func packTQ4_1(dst *float32, ldp int, w *byte, stride int, k int)
-
-// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
-//
-//go:noescape
-func packNQ4_1(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+func packTQ4_1_512(dst *float32, ldp int, w *byte, stride int, k int)
 
 // 16 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvQ4_1_16(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvQ4_1_16_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
 
 // 32 rows of W, stride bytes apart, times k numbers of x.
 //
 //go:noescape
-func gemvQ4_1_32(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+func gemvQ4_1_32_512(y *float32, x *float32, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 2 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_1_2_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 3 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_1_3_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 4 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_1_4_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 5 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_1_5_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 6 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_1_6_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 7 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_1_7_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// 16 rows of W, stride bytes apart, times 8 rows of k numbers of x; ldx and ldy are bytes.
+//
+//go:noescape
+func fewQ4_1_8_512(y *float32, ldy int, x *float32, ldx int, w *byte, stride int, k int, acc bool)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
+//
+//go:noescape
+func packNF32_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
+//
+//go:noescape
+func packNF16_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
+//
+//go:noescape
+func packNBF16_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ8_0_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ4_0_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ4_1_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ5_0_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ5_1_512(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// quarter number of the block at w in each of the rows, stride bytes apart, becomes 64 numbers of rows ldp bytes apart.
+//
+//go:noescape
+func quarterQ4_K_512(dst *float32, ldp int, w *byte, stride int, rows int, number int)
+
+// quarter number of the block at w in each of the rows, stride bytes apart, becomes 64 numbers of rows ldp bytes apart.
+//
+//go:noescape
+func quarterQ5_K_512(dst *float32, ldp int, w *byte, stride int, rows int, number int)
+
+// quarter number of the block at w in each of the rows, stride bytes apart, becomes 64 numbers of rows ldp bytes apart.
+//
+//go:noescape
+func quarterQ6_K_512(dst *float32, ldp int, w *byte, stride int, rows int, number int)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.
+//
+//go:noescape
+func packNF32_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 16.
+//
+//go:noescape
+func packNF16_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 16.
+//
+//go:noescape
+func packNBF16_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ8_0_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ4_0_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ4_1_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ5_0_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// rows of cols numbers, stride bytes apart, become rows ldp bytes apart. cols is a multiple of 32.
+//
+//go:noescape
+func packNQ5_1_256(dst *float32, ldp int, w *byte, stride int, rows int, cols int, mask uint16)
+
+// quarter number of the block at w in each of the rows, stride bytes apart, becomes 64 numbers of rows ldp bytes apart.
+//
+//go:noescape
+func quarterQ4_K_256(dst *float32, ldp int, w *byte, stride int, rows int, number int)
+
+// quarter number of the block at w in each of the rows, stride bytes apart, becomes 64 numbers of rows ldp bytes apart.
+//
+//go:noescape
+func quarterQ5_K_256(dst *float32, ldp int, w *byte, stride int, rows int, number int)
+
+// quarter number of the block at w in each of the rows, stride bytes apart, becomes 64 numbers of rows ldp bytes apart.
+//
+//go:noescape
+func quarterQ6_K_256(dst *float32, ldp int, w *byte, stride int, rows int, number int)
+
+// 16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.
+//
+//go:noescape
+func packTF32_256(dst *float32, ldp int, w *byte, stride int, k int)
+
+// 16 rows of W, stride bytes apart, times k numbers of x.
+//
+//go:noescape
+func gemvF32_16_256(y *float32, x *float32, w *byte, stride int, k int, acc bool)

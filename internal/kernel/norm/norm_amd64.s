@@ -5,11 +5,11 @@
 // func sumSquares512(x *float32, n int) float32
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·sumSquares512(SB), NOSPLIT, $0-20
-	MOVQ         x+0(FP), AX
-	VBROADCASTSS const00000000<>+0(SB), Z0
-	MOVQ         n+8(FP), CX
-	SUBQ         $0x10, CX
-	JL           rest1
+	MOVQ   x+0(FP), AX
+	VXORPS Z0, Z0, Z0
+	MOVQ   n+8(FP), CX
+	SUBQ   $0x10, CX
+	JL     rest1
 
 whole1:
 	VMOVUPS     (AX), Z1
@@ -39,9 +39,6 @@ done1:
 	MOVSS         X0, ret+16(FP)
 	VZEROUPPER
 	RET
-
-DATA const00000000<>+0(SB)/4, $0x00000000
-GLOBL const00000000<>(SB), RODATA|NOPTR, $4
 
 // func scale512(dst *float32, x *float32, w *float32, n int, r float32)
 // Requires: AVX, AVX512F, BMI2, SSE
@@ -86,13 +83,13 @@ done2:
 // func sumProducts512(dy *float32, w *float32, x *float32, n int) float32
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·sumProducts512(SB), NOSPLIT, $0-36
-	MOVQ         dy+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         x+16(FP), DX
-	VBROADCASTSS const00000000<>+0(SB), Z0
-	MOVQ         n+24(FP), BX
-	SUBQ         $0x10, BX
-	JL           rest3
+	MOVQ   dy+0(FP), AX
+	MOVQ   w+8(FP), CX
+	MOVQ   x+16(FP), DX
+	VXORPS Z0, Z0, Z0
+	MOVQ   n+24(FP), BX
+	SUBQ   $0x10, BX
+	JL     rest3
 
 whole3:
 	VMOVUPS     (AX), Z1
@@ -220,5 +217,1959 @@ rest5:
 	VMOVUPS     Z1, K1, (AX)
 
 done5:
+	VZEROUPPER
+	RET
+
+// func layerMoments512(x *float32, stats *float32, rows int, n int, count float32, eps float32)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, SSE
+TEXT ·layerMoments512(SB), NOSPLIT, $0-40
+	MOVQ   x+0(FP), AX
+	MOVQ   stats+8(FP), CX
+	MOVQ   rows+16(FP), DX
+	MOVQ   n+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   $0x00000008, SI
+	MOVSS  count+32(FP), X0
+	MOVSS  eps+36(FP), X1
+	VMOVSS const3f800000<>+0(SB), X2
+
+group:
+	MOVQ    AX, DI
+	MOVQ    DI, R8
+	LEAQ    (R8)(BX*1), R9
+	CMPQ    DX, $0x01
+	CMOVQGT R9, R8
+	MOVQ    R8, R9
+	LEAQ    (R9)(BX*1), R10
+	CMPQ    DX, $0x02
+	CMOVQGT R10, R9
+	MOVQ    R9, R10
+	LEAQ    (R10)(BX*1), R11
+	CMPQ    DX, $0x03
+	CMOVQGT R11, R10
+	MOVQ    n+24(FP), R11
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	SUBQ    $0x10, R11
+	JL      rest6
+
+whole6:
+	VMOVUPS (DI), Z7
+	VADDPS  Z7, Z3, Z3
+	VMOVUPS (R8), Z7
+	VADDPS  Z7, Z4, Z4
+	VMOVUPS (R9), Z7
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS (R10), Z7
+	VADDPS  Z7, Z6, Z6
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	ADDQ    $0x40, R10
+	SUBQ    $0x10, R11
+	JGE     whole6
+
+rest6:
+	ADDQ      $0x10, R11
+	JZ        done6
+	MOVL      $0x0000ffff, R12
+	BZHIL     R11, R12, R12
+	KMOVW     R12, K1
+	VMOVUPS.Z (DI), K1, Z7
+	VADDPS    Z7, Z3, K1, Z3
+	VMOVUPS.Z (R8), K1, Z7
+	VADDPS    Z7, Z4, K1, Z4
+	VMOVUPS.Z (R9), K1, Z7
+	VADDPS    Z7, Z5, K1, Z5
+	VMOVUPS.Z (R10), K1, Z7
+	VADDPS    Z7, Z6, K1, Z6
+
+done6:
+	VEXTRACTF32X8 $0x01, Z3, Y7
+	VADDPS        Y7, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X7
+	VADDPS        X7, X3, X3
+	VPERMILPS     $0x4e, X3, X7
+	VADDPS        X7, X3, X3
+	VPERMILPS     $0xb1, X3, X7
+	VADDPS        X7, X3, X3
+	VDIVSS        X0, X3, X3
+	VEXTRACTF32X8 $0x01, Z4, Y7
+	VADDPS        Y7, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X7
+	VADDPS        X7, X4, X4
+	VPERMILPS     $0x4e, X4, X7
+	VADDPS        X7, X4, X4
+	VPERMILPS     $0xb1, X4, X7
+	VADDPS        X7, X4, X4
+	VDIVSS        X0, X4, X4
+	VEXTRACTF32X8 $0x01, Z5, Y7
+	VADDPS        Y7, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X7
+	VADDPS        X7, X5, X5
+	VPERMILPS     $0x4e, X5, X7
+	VADDPS        X7, X5, X5
+	VPERMILPS     $0xb1, X5, X7
+	VADDPS        X7, X5, X5
+	VDIVSS        X0, X5, X5
+	VEXTRACTF32X8 $0x01, Z6, Y7
+	VADDPS        Y7, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X7
+	VADDPS        X7, X6, X6
+	VPERMILPS     $0x4e, X6, X7
+	VADDPS        X7, X6, X6
+	VPERMILPS     $0xb1, X6, X7
+	VADDPS        X7, X6, X6
+	VDIVSS        X0, X6, X6
+	MOVQ          CX, DI
+	MOVQ          DI, R8
+	LEAQ          (R8)(SI*1), R9
+	CMPQ          DX, $0x01
+	CMOVQGT       R9, R8
+	MOVQ          R8, R9
+	LEAQ          (R9)(SI*1), R10
+	CMPQ          DX, $0x02
+	CMOVQGT       R10, R9
+	MOVQ          R9, R10
+	LEAQ          (R10)(SI*1), R11
+	CMPQ          DX, $0x03
+	CMOVQGT       R11, R10
+	VMOVSS        X3, (DI)
+	VMOVSS        X4, (R8)
+	VMOVSS        X5, (R9)
+	VMOVSS        X6, (R10)
+	VBROADCASTSS  X3, Z3
+	VBROADCASTSS  X4, Z4
+	VBROADCASTSS  X5, Z5
+	VBROADCASTSS  X6, Z6
+	MOVQ          AX, DI
+	MOVQ          DI, R8
+	LEAQ          (R8)(BX*1), R9
+	CMPQ          DX, $0x01
+	CMOVQGT       R9, R8
+	MOVQ          R8, R9
+	LEAQ          (R9)(BX*1), R10
+	CMPQ          DX, $0x02
+	CMOVQGT       R10, R9
+	MOVQ          R9, R10
+	LEAQ          (R10)(BX*1), R11
+	CMPQ          DX, $0x03
+	CMOVQGT       R11, R10
+	MOVQ          n+24(FP), R11
+	VXORPS        Z7, Z7, Z7
+	VXORPS        Z8, Z8, Z8
+	VXORPS        Z9, Z9, Z9
+	VXORPS        Z10, Z10, Z10
+	SUBQ          $0x10, R11
+	JL            rest7
+
+whole7:
+	VMOVUPS     (DI), Z11
+	VSUBPS      Z3, Z11, Z11
+	VFMADD231PS Z11, Z11, Z7
+	VMOVUPS     (R8), Z11
+	VSUBPS      Z4, Z11, Z11
+	VFMADD231PS Z11, Z11, Z8
+	VMOVUPS     (R9), Z11
+	VSUBPS      Z5, Z11, Z11
+	VFMADD231PS Z11, Z11, Z9
+	VMOVUPS     (R10), Z11
+	VSUBPS      Z6, Z11, Z11
+	VFMADD231PS Z11, Z11, Z10
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R10
+	SUBQ        $0x10, R11
+	JGE         whole7
+
+rest7:
+	ADDQ        $0x10, R11
+	JZ          done7
+	MOVL        $0x0000ffff, R12
+	BZHIL       R11, R12, R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (DI), K1, Z11
+	VSUBPS      Z3, Z11, Z11
+	VFMADD231PS Z11, Z11, K1, Z7
+	VMOVUPS.Z   (R8), K1, Z3
+	VSUBPS      Z4, Z3, Z3
+	VFMADD231PS Z3, Z3, K1, Z8
+	VMOVUPS.Z   (R9), K1, Z3
+	VSUBPS      Z5, Z3, Z3
+	VFMADD231PS Z3, Z3, K1, Z9
+	VMOVUPS.Z   (R10), K1, Z3
+	VSUBPS      Z6, Z3, Z3
+	VFMADD231PS Z3, Z3, K1, Z10
+
+done7:
+	VEXTRACTF32X8 $0x01, Z7, Y3
+	VADDPS        Y3, Y7, Y4
+	VEXTRACTF32X4 $0x01, Y4, X3
+	VADDPS        X3, X4, X4
+	VPERMILPS     $0x4e, X4, X3
+	VADDPS        X3, X4, X4
+	VPERMILPS     $0xb1, X4, X3
+	VADDPS        X3, X4, X4
+	VDIVSS        X0, X4, X4
+	VEXTRACTF32X8 $0x01, Z8, Y3
+	VADDPS        Y3, Y8, Y5
+	VEXTRACTF32X4 $0x01, Y5, X3
+	VADDPS        X3, X5, X5
+	VPERMILPS     $0x4e, X5, X3
+	VADDPS        X3, X5, X5
+	VPERMILPS     $0xb1, X5, X3
+	VADDPS        X3, X5, X5
+	VDIVSS        X0, X5, X5
+	VEXTRACTF32X8 $0x01, Z9, Y3
+	VADDPS        Y3, Y9, Y6
+	VEXTRACTF32X4 $0x01, Y6, X3
+	VADDPS        X3, X6, X6
+	VPERMILPS     $0x4e, X6, X3
+	VADDPS        X3, X6, X6
+	VPERMILPS     $0xb1, X6, X3
+	VADDPS        X3, X6, X6
+	VDIVSS        X0, X6, X6
+	VEXTRACTF32X8 $0x01, Z10, Y3
+	VADDPS        Y3, Y10, Y7
+	VEXTRACTF32X4 $0x01, Y7, X3
+	VADDPS        X3, X7, X7
+	VPERMILPS     $0x4e, X7, X3
+	VADDPS        X3, X7, X7
+	VPERMILPS     $0xb1, X7, X3
+	VADDPS        X3, X7, X7
+	VDIVSS        X0, X7, X7
+	VADDSS        X1, X4, X4
+	VSQRTSS       X4, X4, X4
+	VDIVSS        X4, X2, X4
+	VADDSS        X1, X5, X5
+	VSQRTSS       X5, X5, X5
+	VDIVSS        X5, X2, X5
+	VADDSS        X1, X6, X6
+	VSQRTSS       X6, X6, X6
+	VDIVSS        X6, X2, X6
+	VADDSS        X1, X7, X7
+	VSQRTSS       X7, X7, X7
+	VDIVSS        X7, X2, X7
+	MOVQ          CX, DI
+	MOVQ          DI, R8
+	LEAQ          (R8)(SI*1), R9
+	CMPQ          DX, $0x01
+	CMOVQGT       R9, R8
+	MOVQ          R8, R9
+	LEAQ          (R9)(SI*1), R10
+	CMPQ          DX, $0x02
+	CMOVQGT       R10, R9
+	MOVQ          R9, R10
+	LEAQ          (R10)(SI*1), R11
+	CMPQ          DX, $0x03
+	CMOVQGT       R11, R10
+	VMOVSS        X4, 4(DI)
+	VMOVSS        X5, 4(R8)
+	VMOVSS        X6, 4(R9)
+	VMOVSS        X7, 4(R10)
+	ADDQ          BX, AX
+	ADDQ          BX, AX
+	ADDQ          BX, AX
+	ADDQ          BX, AX
+	ADDQ          $0x20, CX
+	SUBQ          $0x04, DX
+	JG            group
+	VZEROUPPER
+	RET
+
+DATA const3f800000<>+0(SB)/4, $0x3f800000
+GLOBL const3f800000<>(SB), RODATA|NOPTR, $4
+
+// func layerScale512(dst *float32, x *float32, w *float32, b *float32, n int, mean float32, r float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·layerScale512(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVSS        mean+40(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        r+44(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest8
+
+whole8:
+	VMOVUPS     (CX), Z2
+	VSUBPS      Z0, Z2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS     (DX), Z3
+	VMOVUPS     (BX), Z4
+	VFMADD231PS Z3, Z2, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole8
+
+rest8:
+	ADDQ        $0x10, SI
+	JZ          done8
+	MOVL        $0x0000ffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (CX), K1, Z2
+	VSUBPS      Z0, Z2, Z2
+	VMULPS      Z1, Z2, Z2
+	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS.Z   (BX), K1, Z1
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     Z1, K1, (AX)
+
+done8:
+	VZEROUPPER
+	RET
+
+// func layerSums512(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
+TEXT ·layerSums512(SB), NOSPLIT, $0-48
+	MOVQ         dy+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVSS        mean+32(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        r+36(FP), X1
+	VBROADCASTSS X1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x10, BX
+	JL           rest9
+
+whole9:
+	VMOVUPS     (AX), Z4
+	VMOVUPS     (CX), Z5
+	VMULPS      Z5, Z4, Z4
+	VADDPS      Z4, Z2, Z2
+	VMOVUPS     (DX), Z5
+	VSUBPS      Z0, Z5, Z5
+	VMULPS      Z1, Z5, Z5
+	VFMADD231PS Z5, Z4, Z3
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JGE         whole9
+
+rest9:
+	ADDQ        $0x10, BX
+	JZ          done9
+	MOVL        $0x0000ffff, SI
+	BZHIL       BX, SI, SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (AX), K1, Z4
+	VMOVUPS.Z   (CX), K1, Z5
+	VMULPS      Z5, Z4, Z4
+	VADDPS      Z4, Z2, K1, Z2
+	VMOVUPS.Z   (DX), K1, Z5
+	VSUBPS      Z0, Z5, Z5
+	VMULPS      Z1, Z5, Z5
+	VFMADD231PS Z5, Z4, K1, Z3
+
+done9:
+	VEXTRACTF32X8 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	MOVSS         X1, sum+40(FP)
+	VEXTRACTF32X8 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VADDPS        X0, X1, X1
+	MOVSS         X1, dot+44(FP)
+	VZEROUPPER
+	RET
+
+// func layerInputGrad512(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·layerInputGrad512(SB), NOSPLIT, $0-56
+	MOVQ         dx+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVSS        mean+40(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        r+44(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVSS        m1+48(FP), X2
+	VBROADCASTSS X2, Z2
+	MOVSS        m2+52(FP), X3
+	VBROADCASTSS X3, Z3
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest10
+
+whole10:
+	VMOVUPS      (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMULPS       Z5, Z4, Z4
+	VSUBPS       Z2, Z4, Z4
+	VMOVUPS      (BX), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFNMADD231PS Z3, Z5, Z4
+	VMOVUPS      (AX), Z5
+	VFMADD231PS  Z1, Z4, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole10
+
+rest10:
+	ADDQ         $0x10, SI
+	JZ           done10
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX), K1, Z4
+	VMOVUPS.Z    (DX), K1, Z5
+	VMULPS       Z5, Z4, Z4
+	VSUBPS       Z2, Z4, Z4
+	VMOVUPS.Z    (BX), K1, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VFNMADD231PS Z3, Z2, Z4
+	VMOVUPS.Z    (AX), K1, Z0
+	VFMADD231PS  Z1, Z4, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done10:
+	VZEROUPPER
+	RET
+
+// func layerGainGrad512(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·layerGainGrad512(SB), NOSPLIT, $0-48
+	MOVQ         dw+0(FP), AX
+	MOVQ         db+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVSS        mean+40(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        r+44(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest11
+
+whole11:
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (AX), Z3
+	VMOVUPS     (BX), Z4
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z2, Z3
+	VMOVUPS     Z3, (AX)
+	VMOVUPS     (CX), Z3
+	VADDPS      Z2, Z3, Z3
+	VMOVUPS     Z3, (CX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole11
+
+rest11:
+	ADDQ        $0x10, SI
+	JZ          done11
+	MOVL        $0x0000ffff, DI
+	BZHIL       SI, DI, DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (DX), K1, Z2
+	VMOVUPS.Z   (AX), K1, Z3
+	VMOVUPS.Z   (BX), K1, Z4
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z2, Z3
+	VMOVUPS     Z3, K1, (AX)
+	VMOVUPS.Z   (CX), K1, Z0
+	VADDPS      Z2, Z0, Z0
+	VMOVUPS     Z0, K1, (CX)
+
+done11:
+	VZEROUPPER
+	RET
+
+// func colSum512(x *float32, acc *float32, rows int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·colSum512(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), AX
+	MOVQ rows+16(FP), DX
+
+row:
+	MOVQ acc+8(FP), CX
+	MOVQ n+24(FP), BX
+	SUBQ $0x10, BX
+	JL   rest12
+
+whole12:
+	VMOVUPS (CX), Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, BX
+	JGE     whole12
+
+rest12:
+	ADDQ      $0x10, BX
+	JZ        done12
+	MOVL      $0x0000ffff, SI
+	BZHIL     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z (AX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+done12:
+	LEAQ (AX)(BX*4), AX
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func colMoments512(x *float32, sum *float32, squares *float32, shift *float32, rows int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·colMoments512(SB), NOSPLIT, $0-48
+	MOVQ x+0(FP), AX
+	MOVQ rows+32(FP), SI
+
+row:
+	MOVQ sum+8(FP), CX
+	MOVQ squares+16(FP), DX
+	MOVQ shift+24(FP), BX
+	MOVQ n+40(FP), DI
+	SUBQ $0x10, DI
+	JL   rest13
+
+whole13:
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (BX), Z1
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS     (CX), Z1
+	VADDPS      Z0, Z1, Z1
+	VMOVUPS     Z1, (CX)
+	VMOVUPS     (DX), Z1
+	VFMADD231PS Z0, Z0, Z1
+	VMOVUPS     Z1, (DX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, DI
+	JGE         whole13
+
+rest13:
+	ADDQ        $0x10, DI
+	JZ          done13
+	MOVL        $0x0000ffff, R8
+	BZHIL       DI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (BX), K1, Z1
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VADDPS      Z0, Z1, Z1
+	VMOVUPS     Z1, K1, (CX)
+	VMOVUPS.Z   (DX), K1, Z1
+	VFMADD231PS Z0, Z0, Z1
+	VMOVUPS     Z1, K1, (DX)
+
+done13:
+	LEAQ (AX)(DI*4), AX
+	DECQ SI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func colGrads512(dy *float32, x *float32, sum *float32, dot *float32, mean *float32, rows int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·colGrads512(SB), NOSPLIT, $0-56
+	MOVQ dy+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ rows+40(FP), DI
+
+row:
+	MOVQ sum+16(FP), DX
+	MOVQ dot+24(FP), BX
+	MOVQ mean+32(FP), SI
+	MOVQ n+48(FP), R8
+	SUBQ $0x10, R8
+	JL   rest14
+
+whole14:
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DX), Z2
+	VADDPS      Z0, Z2, Z2
+	VMOVUPS     Z2, (DX)
+	VMOVUPS     (SI), Z2
+	VSUBPS      Z2, Z1, Z1
+	VMOVUPS     (BX), Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, (BX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, R8
+	JGE         whole14
+
+rest14:
+	ADDQ        $0x10, R8
+	JZ          done14
+	MOVL        $0x0000ffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (DX), K1, Z2
+	VADDPS      Z0, Z2, Z2
+	VMOVUPS     Z2, K1, (DX)
+	VMOVUPS.Z   (SI), K1, Z2
+	VSUBPS      Z2, Z1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VFMADD231PS Z0, Z1, Z2
+	VMOVUPS     Z2, K1, (BX)
+
+done14:
+	LEAQ (AX)(R8*4), AX
+	LEAQ (CX)(R8*4), CX
+	DECQ DI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func affine512(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·affine512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ rows+40(FP), DI
+
+row:
+	MOVQ mean+16(FP), DX
+	MOVQ scale+24(FP), BX
+	MOVQ shift+32(FP), SI
+	MOVQ n+48(FP), R8
+	SUBQ $0x10, R8
+	JL   rest15
+
+whole15:
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS     (SI), Z1
+	VMOVUPS     (BX), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, R8
+	JGE         whole15
+
+rest15:
+	ADDQ        $0x10, R8
+	JZ          done15
+	MOVL        $0x0000ffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS.Z   (SI), K1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     Z1, K1, (AX)
+
+done15:
+	LEAQ (AX)(R8*4), AX
+	LEAQ (CX)(R8*4), CX
+	DECQ DI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func affineGrad512(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·affineGrad512(SB), NOSPLIT, $0-72
+	MOVQ dx+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ rows+56(FP), R9
+
+row:
+	MOVQ mean+24(FP), BX
+	MOVQ a+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ c+48(FP), R8
+	MOVQ n+64(FP), R10
+	SUBQ $0x10, R10
+	JL   rest16
+
+whole16:
+	VMOVUPS     (DX), Z0
+	VMOVUPS     (BX), Z1
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (DI), Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS     (SI), Z0
+	VMOVUPS     (CX), Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS     (AX), Z0
+	VADDPS      Z1, Z0, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	SUBQ        $0x10, R10
+	JGE         whole16
+
+rest16:
+	ADDQ        $0x10, R10
+	JZ          done16
+	MOVL        $0x0000ffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS.Z   (BX), K1, Z1
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (DI), K1, Z2
+	VFMADD231PS Z2, Z0, Z1
+	VMOVUPS.Z   (SI), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z2
+	VFMADD231PS Z0, Z2, Z1
+	VMOVUPS.Z   (AX), K1, Z0
+	VADDPS      Z1, Z0, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+done16:
+	LEAQ (AX)(R10*4), AX
+	LEAQ (CX)(R10*4), CX
+	LEAQ (DX)(R10*4), DX
+	DECQ R9
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func sumSquares256(x *float32, n int) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·sumSquares256(SB), NOSPLIT, $0-20
+	MOVQ   x+0(FP), AX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+8(FP), CX
+	SUBQ   $0x10, CX
+	JL     rest17
+
+whole17:
+	VMOVUPS     (AX), Y2
+	VMOVUPS     32(AX), Y3
+	VFMADD231PS Y2, Y2, Y0
+	VFMADD231PS Y3, Y3, Y1
+	ADDQ        $0x40, AX
+	SUBQ        $0x10, CX
+	JGE         whole17
+
+rest17:
+	ADDQ        $0x10, CX
+	JZ          done17
+	LEAQ        firstLanes<>+64(SB), DX
+	NEGQ        CX
+	VMOVUPS     (DX)(CX*4), Y2
+	VMOVUPS     32(DX)(CX*4), Y3
+	VMASKMOVPS  (AX), Y2, Y4
+	VMASKMOVPS  32(AX), Y3, Y5
+	VMOVUPS     Y0, Y6
+	VMOVUPS     Y1, Y7
+	VFMADD231PS Y4, Y4, Y6
+	VFMADD231PS Y5, Y5, Y7
+	VBLENDVPS   Y2, Y6, Y0, Y0
+	VBLENDVPS   Y3, Y7, Y1, Y1
+
+done17:
+	VADDPS       Y1, Y0, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+DATA firstLanes<>+0(SB)/4, $0xffffffff
+DATA firstLanes<>+4(SB)/4, $0xffffffff
+DATA firstLanes<>+8(SB)/4, $0xffffffff
+DATA firstLanes<>+12(SB)/4, $0xffffffff
+DATA firstLanes<>+16(SB)/4, $0xffffffff
+DATA firstLanes<>+20(SB)/4, $0xffffffff
+DATA firstLanes<>+24(SB)/4, $0xffffffff
+DATA firstLanes<>+28(SB)/4, $0xffffffff
+DATA firstLanes<>+32(SB)/4, $0xffffffff
+DATA firstLanes<>+36(SB)/4, $0xffffffff
+DATA firstLanes<>+40(SB)/4, $0xffffffff
+DATA firstLanes<>+44(SB)/4, $0xffffffff
+DATA firstLanes<>+48(SB)/4, $0xffffffff
+DATA firstLanes<>+52(SB)/4, $0xffffffff
+DATA firstLanes<>+56(SB)/4, $0xffffffff
+DATA firstLanes<>+60(SB)/4, $0xffffffff
+DATA firstLanes<>+64(SB)/4, $0x00000000
+DATA firstLanes<>+68(SB)/4, $0x00000000
+DATA firstLanes<>+72(SB)/4, $0x00000000
+DATA firstLanes<>+76(SB)/4, $0x00000000
+DATA firstLanes<>+80(SB)/4, $0x00000000
+DATA firstLanes<>+84(SB)/4, $0x00000000
+DATA firstLanes<>+88(SB)/4, $0x00000000
+DATA firstLanes<>+92(SB)/4, $0x00000000
+DATA firstLanes<>+96(SB)/4, $0x00000000
+DATA firstLanes<>+100(SB)/4, $0x00000000
+DATA firstLanes<>+104(SB)/4, $0x00000000
+DATA firstLanes<>+108(SB)/4, $0x00000000
+DATA firstLanes<>+112(SB)/4, $0x00000000
+DATA firstLanes<>+116(SB)/4, $0x00000000
+DATA firstLanes<>+120(SB)/4, $0x00000000
+DATA firstLanes<>+124(SB)/4, $0x00000000
+GLOBL firstLanes<>(SB), RODATA|NOPTR, $128
+
+// func scale256(dst *float32, x *float32, w *float32, n int, r float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·scale256(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVSS        r+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x10, BX
+	JL           rest18
+
+whole18:
+	VMOVUPS (CX), Y1
+	VMOVUPS 32(CX), Y2
+	VMOVUPS (DX), Y3
+	VMOVUPS 32(DX), Y4
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMULPS  Y3, Y1, Y1
+	VMULPS  Y4, Y2, Y2
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	JGE     whole18
+
+rest18:
+	ADDQ       $0x10, BX
+	JZ         done18
+	LEAQ       firstLanes<>+64(SB), SI
+	NEGQ       BX
+	VMOVUPS    (SI)(BX*4), Y1
+	VMOVUPS    32(SI)(BX*4), Y2
+	VMASKMOVPS (CX), Y1, Y3
+	VMASKMOVPS 32(CX), Y2, Y4
+	VMASKMOVPS (DX), Y1, Y5
+	VMASKMOVPS 32(DX), Y2, Y6
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VMULPS     Y5, Y3, Y3
+	VMULPS     Y6, Y4, Y4
+	VMASKMOVPS Y3, Y1, (AX)
+	VMASKMOVPS Y4, Y2, 32(AX)
+
+done18:
+	VZEROUPPER
+	RET
+
+// func sumProducts256(dy *float32, w *float32, x *float32, n int) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·sumProducts256(SB), NOSPLIT, $0-36
+	MOVQ   dy+0(FP), AX
+	MOVQ   w+8(FP), CX
+	MOVQ   x+16(FP), DX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   n+24(FP), BX
+	SUBQ   $0x10, BX
+	JL     rest19
+
+whole19:
+	VMOVUPS     (AX), Y2
+	VMOVUPS     32(AX), Y3
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y5
+	VMOVUPS     (DX), Y6
+	VMOVUPS     32(DX), Y7
+	VMULPS      Y4, Y2, Y2
+	VMULPS      Y5, Y3, Y3
+	VFMADD231PS Y6, Y2, Y0
+	VFMADD231PS Y7, Y3, Y1
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JGE         whole19
+
+rest19:
+	ADDQ        $0x10, BX
+	JZ          done19
+	LEAQ        firstLanes<>+64(SB), SI
+	NEGQ        BX
+	VMOVUPS     (SI)(BX*4), Y2
+	VMOVUPS     32(SI)(BX*4), Y3
+	VMASKMOVPS  (AX), Y2, Y4
+	VMASKMOVPS  32(AX), Y3, Y5
+	VMASKMOVPS  (CX), Y2, Y6
+	VMASKMOVPS  32(CX), Y3, Y7
+	VMASKMOVPS  (DX), Y2, Y8
+	VMASKMOVPS  32(DX), Y3, Y9
+	VMULPS      Y6, Y4, Y4
+	VMULPS      Y7, Y5, Y5
+	VMOVUPS     Y0, Y6
+	VMOVUPS     Y1, Y7
+	VFMADD231PS Y8, Y4, Y6
+	VFMADD231PS Y9, Y5, Y7
+	VBLENDVPS   Y2, Y6, Y0, Y0
+	VBLENDVPS   Y3, Y7, Y1, Y1
+
+done19:
+	VADDPS       Y1, Y0, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func inputGrad256(dx *float32, dy *float32, w *float32, x *float32, n int, r float32, c float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·inputGrad256(SB), NOSPLIT, $0-48
+	MOVQ         dx+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVSS        r+40(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        c+44(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest20
+
+whole20:
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VFNMADD231PS Y8, Y1, Y4
+	VFNMADD231PS Y9, Y1, Y5
+	VFMADD231PS  Y4, Y0, Y2
+	VFMADD231PS  Y5, Y0, Y3
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole20
+
+rest20:
+	ADDQ         $0x10, SI
+	JZ           done20
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y2
+	VMOVUPS      32(DI)(SI*4), Y3
+	VMASKMOVPS   (AX), Y2, Y4
+	VMASKMOVPS   32(AX), Y3, Y5
+	VMASKMOVPS   (CX), Y2, Y6
+	VMASKMOVPS   32(CX), Y3, Y7
+	VMASKMOVPS   (DX), Y2, Y8
+	VMASKMOVPS   32(DX), Y3, Y9
+	VMASKMOVPS   (BX), Y2, Y10
+	VMASKMOVPS   32(BX), Y3, Y11
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VFNMADD231PS Y10, Y1, Y6
+	VFNMADD231PS Y11, Y1, Y7
+	VFMADD231PS  Y6, Y0, Y4
+	VFMADD231PS  Y7, Y0, Y5
+	VMASKMOVPS   Y4, Y2, (AX)
+	VMASKMOVPS   Y5, Y3, 32(AX)
+
+done20:
+	VZEROUPPER
+	RET
+
+// func gainGrad256(dw *float32, dy *float32, x *float32, n int, r float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·gainGrad256(SB), NOSPLIT, $0-36
+	MOVQ         dw+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVSS        r+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x10, BX
+	JL           rest21
+
+whole21:
+	VMOVUPS     (AX), Y1
+	VMOVUPS     32(AX), Y2
+	VMOVUPS     (CX), Y3
+	VMOVUPS     32(CX), Y4
+	VMOVUPS     (DX), Y5
+	VMOVUPS     32(DX), Y6
+	VMULPS      Y0, Y5, Y5
+	VMULPS      Y0, Y6, Y6
+	VFMADD231PS Y5, Y3, Y1
+	VFMADD231PS Y6, Y4, Y2
+	VMOVUPS     Y1, (AX)
+	VMOVUPS     Y2, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JGE         whole21
+
+rest21:
+	ADDQ        $0x10, BX
+	JZ          done21
+	LEAQ        firstLanes<>+64(SB), SI
+	NEGQ        BX
+	VMOVUPS     (SI)(BX*4), Y1
+	VMOVUPS     32(SI)(BX*4), Y2
+	VMASKMOVPS  (AX), Y1, Y3
+	VMASKMOVPS  32(AX), Y2, Y4
+	VMASKMOVPS  (CX), Y1, Y5
+	VMASKMOVPS  32(CX), Y2, Y6
+	VMASKMOVPS  (DX), Y1, Y7
+	VMASKMOVPS  32(DX), Y2, Y8
+	VMULPS      Y0, Y7, Y7
+	VMULPS      Y0, Y8, Y8
+	VFMADD231PS Y7, Y5, Y3
+	VFMADD231PS Y8, Y6, Y4
+	VMASKMOVPS  Y3, Y1, (AX)
+	VMASKMOVPS  Y4, Y2, 32(AX)
+
+done21:
+	VZEROUPPER
+	RET
+
+// func layerMoments256(x *float32, stats *float32, rows int, n int, count float32, eps float32)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE
+TEXT ·layerMoments256(SB), NOSPLIT, $0-40
+	MOVQ   x+0(FP), AX
+	MOVQ   stats+8(FP), CX
+	MOVQ   rows+16(FP), DX
+	MOVQ   n+24(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   $0x00000008, SI
+	MOVSS  count+32(FP), X0
+	MOVSS  eps+36(FP), X1
+	VMOVSS const3f800000<>+0(SB), X2
+
+group:
+	MOVQ    AX, DI
+	MOVQ    DI, R8
+	LEAQ    (R8)(BX*1), R9
+	CMPQ    DX, $0x01
+	CMOVQGT R9, R8
+	MOVQ    n+24(FP), R9
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x10, R9
+	JL      rest22
+
+whole22:
+	VMOVUPS (DI), Y7
+	VMOVUPS 32(DI), Y8
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	VMOVUPS (R8), Y7
+	VMOVUPS 32(R8), Y8
+	VADDPS  Y7, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, R8
+	SUBQ    $0x10, R9
+	JGE     whole22
+
+rest22:
+	ADDQ       $0x10, R9
+	JZ         done22
+	LEAQ       firstLanes<>+64(SB), R10
+	NEGQ       R9
+	VMOVUPS    (R10)(R9*4), Y7
+	VMOVUPS    32(R10)(R9*4), Y8
+	VMASKMOVPS (DI), Y7, Y9
+	VMASKMOVPS 32(DI), Y8, Y10
+	VMOVUPS    Y3, Y11
+	VMOVUPS    Y4, Y12
+	VADDPS     Y9, Y3, Y11
+	VADDPS     Y10, Y4, Y12
+	VBLENDVPS  Y7, Y11, Y3, Y3
+	VBLENDVPS  Y8, Y12, Y4, Y4
+	VMASKMOVPS (R8), Y7, Y9
+	VMASKMOVPS 32(R8), Y8, Y10
+	VMOVUPS    Y5, Y11
+	VMOVUPS    Y6, Y12
+	VADDPS     Y9, Y5, Y11
+	VADDPS     Y10, Y6, Y12
+	VBLENDVPS  Y7, Y11, Y5, Y5
+	VBLENDVPS  Y8, Y12, Y6, Y6
+
+done22:
+	VADDPS       Y4, Y3, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPS       X3, X4, X4
+	VPERMILPS    $0x4e, X4, X3
+	VADDPS       X3, X4, X4
+	VPERMILPS    $0xb1, X4, X3
+	VADDPS       X3, X4, X4
+	VDIVSS       X0, X4, X4
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X3
+	VADDPS       X3, X5, X5
+	VPERMILPS    $0x4e, X5, X3
+	VADDPS       X3, X5, X5
+	VPERMILPS    $0xb1, X5, X3
+	VADDPS       X3, X5, X5
+	VDIVSS       X0, X5, X5
+	MOVQ         CX, DI
+	MOVQ         DI, R8
+	LEAQ         (R8)(SI*1), R9
+	CMPQ         DX, $0x01
+	CMOVQGT      R9, R8
+	VMOVSS       X4, (DI)
+	VMOVSS       X5, (R8)
+	VBROADCASTSS X4, Y3
+	VBROADCASTSS X5, Y4
+	MOVQ         AX, DI
+	MOVQ         DI, R8
+	LEAQ         (R8)(BX*1), R9
+	CMPQ         DX, $0x01
+	CMOVQGT      R9, R8
+	MOVQ         n+24(FP), R9
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	SUBQ         $0x10, R9
+	JL           rest23
+
+whole23:
+	VMOVUPS     (DI), Y9
+	VMOVUPS     32(DI), Y10
+	VSUBPS      Y3, Y9, Y9
+	VSUBPS      Y3, Y10, Y10
+	VFMADD231PS Y9, Y9, Y5
+	VFMADD231PS Y10, Y10, Y6
+	VMOVUPS     (R8), Y9
+	VMOVUPS     32(R8), Y10
+	VSUBPS      Y4, Y9, Y9
+	VSUBPS      Y4, Y10, Y10
+	VFMADD231PS Y9, Y9, Y7
+	VFMADD231PS Y10, Y10, Y8
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	SUBQ        $0x10, R9
+	JGE         whole23
+
+rest23:
+	ADDQ        $0x10, R9
+	JZ          done23
+	LEAQ        firstLanes<>+64(SB), R10
+	NEGQ        R9
+	VMOVUPS     (R10)(R9*4), Y9
+	VMOVUPS     32(R10)(R9*4), Y10
+	VMASKMOVPS  (DI), Y9, Y11
+	VMASKMOVPS  32(DI), Y10, Y12
+	VSUBPS      Y3, Y11, Y11
+	VSUBPS      Y3, Y12, Y12
+	VMOVUPS     Y5, Y3
+	VMOVUPS     Y6, Y13
+	VFMADD231PS Y11, Y11, Y3
+	VFMADD231PS Y12, Y12, Y13
+	VBLENDVPS   Y9, Y3, Y5, Y5
+	VBLENDVPS   Y10, Y13, Y6, Y6
+	VMASKMOVPS  (R8), Y9, Y3
+	VMASKMOVPS  32(R8), Y10, Y11
+	VSUBPS      Y4, Y3, Y3
+	VSUBPS      Y4, Y11, Y11
+	VMOVUPS     Y7, Y4
+	VMOVUPS     Y8, Y12
+	VFMADD231PS Y3, Y3, Y4
+	VFMADD231PS Y11, Y11, Y12
+	VBLENDVPS   Y9, Y4, Y7, Y7
+	VBLENDVPS   Y10, Y12, Y8, Y8
+
+done23:
+	VADDPS       Y6, Y5, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPS       X3, X4, X4
+	VPERMILPS    $0x4e, X4, X3
+	VADDPS       X3, X4, X4
+	VPERMILPS    $0xb1, X4, X3
+	VADDPS       X3, X4, X4
+	VDIVSS       X0, X4, X4
+	VADDPS       Y8, Y7, Y5
+	VEXTRACTF128 $0x01, Y5, X3
+	VADDPS       X3, X5, X5
+	VPERMILPS    $0x4e, X5, X3
+	VADDPS       X3, X5, X5
+	VPERMILPS    $0xb1, X5, X3
+	VADDPS       X3, X5, X5
+	VDIVSS       X0, X5, X5
+	VADDSS       X1, X4, X4
+	VSQRTSS      X4, X4, X4
+	VDIVSS       X4, X2, X4
+	VADDSS       X1, X5, X5
+	VSQRTSS      X5, X5, X5
+	VDIVSS       X5, X2, X5
+	MOVQ         CX, DI
+	MOVQ         DI, R8
+	LEAQ         (R8)(SI*1), R9
+	CMPQ         DX, $0x01
+	CMOVQGT      R9, R8
+	VMOVSS       X4, 4(DI)
+	VMOVSS       X5, 4(R8)
+	ADDQ         BX, AX
+	ADDQ         BX, AX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, DX
+	JG           group
+	VZEROUPPER
+	RET
+
+// func layerScale256(dst *float32, x *float32, w *float32, b *float32, n int, mean float32, r float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerScale256(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVSS        mean+40(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        r+44(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest24
+
+whole24:
+	VMOVUPS     (CX), Y2
+	VMOVUPS     32(CX), Y3
+	VSUBPS      Y0, Y2, Y2
+	VSUBPS      Y0, Y3, Y3
+	VMULPS      Y1, Y2, Y2
+	VMULPS      Y1, Y3, Y3
+	VMOVUPS     (DX), Y4
+	VMOVUPS     32(DX), Y5
+	VMOVUPS     (BX), Y6
+	VMOVUPS     32(BX), Y7
+	VFMADD231PS Y4, Y2, Y6
+	VFMADD231PS Y5, Y3, Y7
+	VMOVUPS     Y6, (AX)
+	VMOVUPS     Y7, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole24
+
+rest24:
+	ADDQ        $0x10, SI
+	JZ          done24
+	LEAQ        firstLanes<>+64(SB), DI
+	NEGQ        SI
+	VMOVUPS     (DI)(SI*4), Y2
+	VMOVUPS     32(DI)(SI*4), Y3
+	VMASKMOVPS  (CX), Y2, Y4
+	VMASKMOVPS  32(CX), Y3, Y5
+	VSUBPS      Y0, Y4, Y4
+	VSUBPS      Y0, Y5, Y5
+	VMULPS      Y1, Y4, Y4
+	VMULPS      Y1, Y5, Y5
+	VMASKMOVPS  (DX), Y2, Y0
+	VMASKMOVPS  32(DX), Y3, Y1
+	VMASKMOVPS  (BX), Y2, Y6
+	VMASKMOVPS  32(BX), Y3, Y7
+	VFMADD231PS Y0, Y4, Y6
+	VFMADD231PS Y1, Y5, Y7
+	VMASKMOVPS  Y6, Y2, (AX)
+	VMASKMOVPS  Y7, Y3, 32(AX)
+
+done24:
+	VZEROUPPER
+	RET
+
+// func layerSums256(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerSums256(SB), NOSPLIT, $0-48
+	MOVQ         dy+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVSS        mean+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        r+36(FP), X1
+	VBROADCASTSS X1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         n+24(FP), BX
+	SUBQ         $0x10, BX
+	JL           rest25
+
+whole25:
+	VMOVUPS     (AX), Y6
+	VMOVUPS     32(AX), Y7
+	VMOVUPS     (CX), Y8
+	VMOVUPS     32(CX), Y9
+	VMULPS      Y8, Y6, Y6
+	VMULPS      Y9, Y7, Y7
+	VADDPS      Y6, Y2, Y2
+	VADDPS      Y7, Y3, Y3
+	VMOVUPS     (DX), Y8
+	VMOVUPS     32(DX), Y9
+	VSUBPS      Y0, Y8, Y8
+	VSUBPS      Y0, Y9, Y9
+	VMULPS      Y1, Y8, Y8
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y7, Y5
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JGE         whole25
+
+rest25:
+	ADDQ        $0x10, BX
+	JZ          done25
+	LEAQ        firstLanes<>+64(SB), SI
+	NEGQ        BX
+	VMOVUPS     (SI)(BX*4), Y6
+	VMOVUPS     32(SI)(BX*4), Y7
+	VMASKMOVPS  (AX), Y6, Y8
+	VMASKMOVPS  32(AX), Y7, Y9
+	VMASKMOVPS  (CX), Y6, Y10
+	VMASKMOVPS  32(CX), Y7, Y11
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y11, Y9, Y9
+	VMOVUPS     Y2, Y10
+	VMOVUPS     Y3, Y11
+	VADDPS      Y8, Y2, Y10
+	VADDPS      Y9, Y3, Y11
+	VBLENDVPS   Y6, Y10, Y2, Y2
+	VBLENDVPS   Y7, Y11, Y3, Y3
+	VMASKMOVPS  (DX), Y6, Y10
+	VMASKMOVPS  32(DX), Y7, Y11
+	VSUBPS      Y0, Y10, Y10
+	VSUBPS      Y0, Y11, Y11
+	VMULPS      Y1, Y10, Y10
+	VMULPS      Y1, Y11, Y11
+	VMOVUPS     Y4, Y0
+	VMOVUPS     Y5, Y1
+	VFMADD231PS Y10, Y8, Y0
+	VFMADD231PS Y11, Y9, Y1
+	VBLENDVPS   Y6, Y0, Y4, Y4
+	VBLENDVPS   Y7, Y1, Y5, Y5
+
+done25:
+	VADDPS       Y3, Y2, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, sum+40(FP)
+	VADDPS       Y5, Y4, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VADDPS       X0, X1, X1
+	MOVSS        X1, dot+44(FP)
+	VZEROUPPER
+	RET
+
+// func layerInputGrad256(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerInputGrad256(SB), NOSPLIT, $0-56
+	MOVQ         dx+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVSS        mean+40(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        r+44(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        m1+48(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVSS        m2+52(FP), X3
+	VBROADCASTSS X3, Y3
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest26
+
+whole26:
+	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VSUBPS       Y0, Y6, Y6
+	VSUBPS       Y0, Y7, Y7
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VFNMADD231PS Y3, Y6, Y4
+	VFNMADD231PS Y3, Y7, Y5
+	VMOVUPS      (AX), Y6
+	VMOVUPS      32(AX), Y7
+	VFMADD231PS  Y1, Y4, Y6
+	VFMADD231PS  Y1, Y5, Y7
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y7, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole26
+
+rest26:
+	ADDQ         $0x10, SI
+	JZ           done26
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y4
+	VMOVUPS      32(DI)(SI*4), Y5
+	VMASKMOVPS   (CX), Y4, Y6
+	VMASKMOVPS   32(CX), Y5, Y7
+	VMASKMOVPS   (DX), Y4, Y8
+	VMASKMOVPS   32(DX), Y5, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VSUBPS       Y2, Y6, Y6
+	VSUBPS       Y2, Y7, Y7
+	VMASKMOVPS   (BX), Y4, Y2
+	VMASKMOVPS   32(BX), Y5, Y8
+	VSUBPS       Y0, Y2, Y2
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y8, Y8
+	VFNMADD231PS Y3, Y2, Y6
+	VFNMADD231PS Y3, Y8, Y7
+	VMASKMOVPS   (AX), Y4, Y0
+	VMASKMOVPS   32(AX), Y5, Y2
+	VFMADD231PS  Y1, Y6, Y0
+	VFMADD231PS  Y1, Y7, Y2
+	VMASKMOVPS   Y0, Y4, (AX)
+	VMASKMOVPS   Y2, Y5, 32(AX)
+
+done26:
+	VZEROUPPER
+	RET
+
+// func layerGainGrad256(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerGainGrad256(SB), NOSPLIT, $0-48
+	MOVQ         dw+0(FP), AX
+	MOVQ         db+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVSS        mean+40(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        r+44(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest27
+
+whole27:
+	VMOVUPS     (DX), Y2
+	VMOVUPS     32(DX), Y3
+	VMOVUPS     (AX), Y4
+	VMOVUPS     32(AX), Y5
+	VMOVUPS     (BX), Y6
+	VMOVUPS     32(BX), Y7
+	VSUBPS      Y0, Y6, Y6
+	VSUBPS      Y0, Y7, Y7
+	VMULPS      Y1, Y6, Y6
+	VMULPS      Y1, Y7, Y7
+	VFMADD231PS Y6, Y2, Y4
+	VFMADD231PS Y7, Y3, Y5
+	VMOVUPS     Y4, (AX)
+	VMOVUPS     Y5, 32(AX)
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y5
+	VADDPS      Y2, Y4, Y4
+	VADDPS      Y3, Y5, Y5
+	VMOVUPS     Y4, (CX)
+	VMOVUPS     Y5, 32(CX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	JGE         whole27
+
+rest27:
+	ADDQ        $0x10, SI
+	JZ          done27
+	LEAQ        firstLanes<>+64(SB), DI
+	NEGQ        SI
+	VMOVUPS     (DI)(SI*4), Y2
+	VMOVUPS     32(DI)(SI*4), Y3
+	VMASKMOVPS  (DX), Y2, Y4
+	VMASKMOVPS  32(DX), Y3, Y5
+	VMASKMOVPS  (AX), Y2, Y6
+	VMASKMOVPS  32(AX), Y3, Y7
+	VMASKMOVPS  (BX), Y2, Y8
+	VMASKMOVPS  32(BX), Y3, Y9
+	VSUBPS      Y0, Y8, Y8
+	VSUBPS      Y0, Y9, Y9
+	VMULPS      Y1, Y8, Y8
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y8, Y4, Y6
+	VFMADD231PS Y9, Y5, Y7
+	VMASKMOVPS  Y6, Y2, (AX)
+	VMASKMOVPS  Y7, Y3, 32(AX)
+	VMASKMOVPS  (CX), Y2, Y0
+	VMASKMOVPS  32(CX), Y3, Y1
+	VADDPS      Y4, Y0, Y0
+	VADDPS      Y5, Y1, Y1
+	VMASKMOVPS  Y0, Y2, (CX)
+	VMASKMOVPS  Y1, Y3, 32(CX)
+
+done27:
+	VZEROUPPER
+	RET
+
+// func colSum256(x *float32, acc *float32, rows int, n int)
+// Requires: AVX
+TEXT ·colSum256(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), AX
+	MOVQ rows+16(FP), DX
+
+row:
+	MOVQ acc+8(FP), CX
+	MOVQ n+24(FP), BX
+	SUBQ $0x10, BX
+	JL   rest28
+
+whole28:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS (AX), Y2
+	VMOVUPS 32(AX), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, BX
+	JGE     whole28
+
+rest28:
+	ADDQ       $0x10, BX
+	JZ         done28
+	LEAQ       firstLanes<>+64(SB), SI
+	MOVQ       BX, DI
+	NEGQ       DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMOVUPS    32(SI)(DI*4), Y1
+	VMASKMOVPS (CX), Y0, Y2
+	VMASKMOVPS 32(CX), Y1, Y3
+	VMASKMOVPS (AX), Y0, Y4
+	VMASKMOVPS 32(AX), Y1, Y5
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS Y2, Y0, (CX)
+	VMASKMOVPS Y3, Y1, 32(CX)
+
+done28:
+	LEAQ (AX)(BX*4), AX
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func colMoments256(x *float32, sum *float32, squares *float32, shift *float32, rows int, n int)
+// Requires: AVX, FMA3
+TEXT ·colMoments256(SB), NOSPLIT, $0-48
+	MOVQ x+0(FP), AX
+	MOVQ rows+32(FP), SI
+
+row:
+	MOVQ sum+8(FP), CX
+	MOVQ squares+16(FP), DX
+	MOVQ shift+24(FP), BX
+	MOVQ n+40(FP), DI
+	SUBQ $0x10, DI
+	JL   rest29
+
+whole29:
+	VMOVUPS     (AX), Y0
+	VMOVUPS     32(AX), Y1
+	VMOVUPS     (BX), Y2
+	VMOVUPS     32(BX), Y3
+	VSUBPS      Y2, Y0, Y0
+	VSUBPS      Y3, Y1, Y1
+	VMOVUPS     (CX), Y2
+	VMOVUPS     32(CX), Y3
+	VADDPS      Y0, Y2, Y2
+	VADDPS      Y1, Y3, Y3
+	VMOVUPS     Y2, (CX)
+	VMOVUPS     Y3, 32(CX)
+	VMOVUPS     (DX), Y2
+	VMOVUPS     32(DX), Y3
+	VFMADD231PS Y0, Y0, Y2
+	VFMADD231PS Y1, Y1, Y3
+	VMOVUPS     Y2, (DX)
+	VMOVUPS     Y3, 32(DX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, DI
+	JGE         whole29
+
+rest29:
+	ADDQ        $0x10, DI
+	JZ          done29
+	LEAQ        firstLanes<>+64(SB), R8
+	MOVQ        DI, R9
+	NEGQ        R9
+	VMOVUPS     (R8)(R9*4), Y0
+	VMOVUPS     32(R8)(R9*4), Y1
+	VMASKMOVPS  (AX), Y0, Y2
+	VMASKMOVPS  32(AX), Y1, Y3
+	VMASKMOVPS  (BX), Y0, Y4
+	VMASKMOVPS  32(BX), Y1, Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VMASKMOVPS  (CX), Y0, Y4
+	VMASKMOVPS  32(CX), Y1, Y5
+	VADDPS      Y2, Y4, Y4
+	VADDPS      Y3, Y5, Y5
+	VMASKMOVPS  Y4, Y0, (CX)
+	VMASKMOVPS  Y5, Y1, 32(CX)
+	VMASKMOVPS  (DX), Y0, Y4
+	VMASKMOVPS  32(DX), Y1, Y5
+	VFMADD231PS Y2, Y2, Y4
+	VFMADD231PS Y3, Y3, Y5
+	VMASKMOVPS  Y4, Y0, (DX)
+	VMASKMOVPS  Y5, Y1, 32(DX)
+
+done29:
+	LEAQ (AX)(DI*4), AX
+	DECQ SI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func colGrads256(dy *float32, x *float32, sum *float32, dot *float32, mean *float32, rows int, n int)
+// Requires: AVX, FMA3
+TEXT ·colGrads256(SB), NOSPLIT, $0-56
+	MOVQ dy+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ rows+40(FP), DI
+
+row:
+	MOVQ sum+16(FP), DX
+	MOVQ dot+24(FP), BX
+	MOVQ mean+32(FP), SI
+	MOVQ n+48(FP), R8
+	SUBQ $0x10, R8
+	JL   rest30
+
+whole30:
+	VMOVUPS     (AX), Y0
+	VMOVUPS     32(AX), Y1
+	VMOVUPS     (CX), Y2
+	VMOVUPS     32(CX), Y3
+	VMOVUPS     (DX), Y4
+	VMOVUPS     32(DX), Y5
+	VADDPS      Y0, Y4, Y4
+	VADDPS      Y1, Y5, Y5
+	VMOVUPS     Y4, (DX)
+	VMOVUPS     Y5, 32(DX)
+	VMOVUPS     (SI), Y4
+	VMOVUPS     32(SI), Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VMOVUPS     (BX), Y4
+	VMOVUPS     32(BX), Y5
+	VFMADD231PS Y0, Y2, Y4
+	VFMADD231PS Y1, Y3, Y5
+	VMOVUPS     Y4, (BX)
+	VMOVUPS     Y5, 32(BX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, R8
+	JGE         whole30
+
+rest30:
+	ADDQ        $0x10, R8
+	JZ          done30
+	LEAQ        firstLanes<>+64(SB), R9
+	MOVQ        R8, R10
+	NEGQ        R10
+	VMOVUPS     (R9)(R10*4), Y0
+	VMOVUPS     32(R9)(R10*4), Y1
+	VMASKMOVPS  (AX), Y0, Y2
+	VMASKMOVPS  32(AX), Y1, Y3
+	VMASKMOVPS  (CX), Y0, Y4
+	VMASKMOVPS  32(CX), Y1, Y5
+	VMASKMOVPS  (DX), Y0, Y6
+	VMASKMOVPS  32(DX), Y1, Y7
+	VADDPS      Y2, Y6, Y6
+	VADDPS      Y3, Y7, Y7
+	VMASKMOVPS  Y6, Y0, (DX)
+	VMASKMOVPS  Y7, Y1, 32(DX)
+	VMASKMOVPS  (SI), Y0, Y6
+	VMASKMOVPS  32(SI), Y1, Y7
+	VSUBPS      Y6, Y4, Y4
+	VSUBPS      Y7, Y5, Y5
+	VMASKMOVPS  (BX), Y0, Y6
+	VMASKMOVPS  32(BX), Y1, Y7
+	VFMADD231PS Y2, Y4, Y6
+	VFMADD231PS Y3, Y5, Y7
+	VMASKMOVPS  Y6, Y0, (BX)
+	VMASKMOVPS  Y7, Y1, 32(BX)
+
+done30:
+	LEAQ (AX)(R8*4), AX
+	LEAQ (CX)(R8*4), CX
+	DECQ DI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func affine256(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
+// Requires: AVX, FMA3
+TEXT ·affine256(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ rows+40(FP), DI
+
+row:
+	MOVQ mean+16(FP), DX
+	MOVQ scale+24(FP), BX
+	MOVQ shift+32(FP), SI
+	MOVQ n+48(FP), R8
+	SUBQ $0x10, R8
+	JL   rest31
+
+whole31:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     32(CX), Y1
+	VMOVUPS     (DX), Y2
+	VMOVUPS     32(DX), Y3
+	VSUBPS      Y2, Y0, Y0
+	VSUBPS      Y3, Y1, Y1
+	VMOVUPS     (SI), Y2
+	VMOVUPS     32(SI), Y3
+	VMOVUPS     (BX), Y4
+	VMOVUPS     32(BX), Y5
+	VFMADD231PS Y4, Y0, Y2
+	VFMADD231PS Y5, Y1, Y3
+	VMOVUPS     Y2, (AX)
+	VMOVUPS     Y3, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, R8
+	JGE         whole31
+
+rest31:
+	ADDQ        $0x10, R8
+	JZ          done31
+	LEAQ        firstLanes<>+64(SB), R9
+	MOVQ        R8, R10
+	NEGQ        R10
+	VMOVUPS     (R9)(R10*4), Y0
+	VMOVUPS     32(R9)(R10*4), Y1
+	VMASKMOVPS  (CX), Y0, Y2
+	VMASKMOVPS  32(CX), Y1, Y3
+	VMASKMOVPS  (DX), Y0, Y4
+	VMASKMOVPS  32(DX), Y1, Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VMASKMOVPS  (SI), Y0, Y4
+	VMASKMOVPS  32(SI), Y1, Y5
+	VMASKMOVPS  (BX), Y0, Y6
+	VMASKMOVPS  32(BX), Y1, Y7
+	VFMADD231PS Y6, Y2, Y4
+	VFMADD231PS Y7, Y3, Y5
+	VMASKMOVPS  Y4, Y0, (AX)
+	VMASKMOVPS  Y5, Y1, 32(AX)
+
+done31:
+	LEAQ (AX)(R8*4), AX
+	LEAQ (CX)(R8*4), CX
+	DECQ DI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func affineGrad256(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
+// Requires: AVX, FMA3
+TEXT ·affineGrad256(SB), NOSPLIT, $0-72
+	MOVQ dx+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ rows+56(FP), R9
+
+row:
+	MOVQ mean+24(FP), BX
+	MOVQ a+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ c+48(FP), R8
+	MOVQ n+64(FP), R10
+	SUBQ $0x10, R10
+	JL   rest32
+
+whole32:
+	VMOVUPS     (DX), Y0
+	VMOVUPS     32(DX), Y1
+	VMOVUPS     (BX), Y2
+	VMOVUPS     32(BX), Y3
+	VSUBPS      Y2, Y0, Y0
+	VSUBPS      Y3, Y1, Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     32(R8), Y3
+	VMOVUPS     (DI), Y4
+	VMOVUPS     32(DI), Y5
+	VFMADD231PS Y4, Y0, Y2
+	VFMADD231PS Y5, Y1, Y3
+	VMOVUPS     (SI), Y0
+	VMOVUPS     32(SI), Y1
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y5
+	VFMADD231PS Y0, Y4, Y2
+	VFMADD231PS Y1, Y5, Y3
+	VMOVUPS     (AX), Y0
+	VMOVUPS     32(AX), Y1
+	VADDPS      Y2, Y0, Y0
+	VADDPS      Y3, Y1, Y1
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     Y1, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R8
+	SUBQ        $0x10, R10
+	JGE         whole32
+
+rest32:
+	ADDQ        $0x10, R10
+	JZ          done32
+	LEAQ        firstLanes<>+64(SB), R11
+	MOVQ        R10, R12
+	NEGQ        R12
+	VMOVUPS     (R11)(R12*4), Y0
+	VMOVUPS     32(R11)(R12*4), Y1
+	VMASKMOVPS  (DX), Y0, Y2
+	VMASKMOVPS  32(DX), Y1, Y3
+	VMASKMOVPS  (BX), Y0, Y4
+	VMASKMOVPS  32(BX), Y1, Y5
+	VSUBPS      Y4, Y2, Y2
+	VSUBPS      Y5, Y3, Y3
+	VMASKMOVPS  (R8), Y0, Y4
+	VMASKMOVPS  32(R8), Y1, Y5
+	VMASKMOVPS  (DI), Y0, Y6
+	VMASKMOVPS  32(DI), Y1, Y7
+	VFMADD231PS Y6, Y2, Y4
+	VFMADD231PS Y7, Y3, Y5
+	VMASKMOVPS  (SI), Y0, Y2
+	VMASKMOVPS  32(SI), Y1, Y3
+	VMASKMOVPS  (CX), Y0, Y6
+	VMASKMOVPS  32(CX), Y1, Y7
+	VFMADD231PS Y2, Y6, Y4
+	VFMADD231PS Y3, Y7, Y5
+	VMASKMOVPS  (AX), Y0, Y2
+	VMASKMOVPS  32(AX), Y1, Y3
+	VADDPS      Y4, Y2, Y2
+	VADDPS      Y5, Y3, Y3
+	VMASKMOVPS  Y2, Y0, (AX)
+	VMASKMOVPS  Y3, Y1, 32(AX)
+
+done32:
+	LEAQ (AX)(R10*4), AX
+	LEAQ (CX)(R10*4), CX
+	LEAQ (DX)(R10*4), DX
+	DECQ R9
+	JNZ  row
 	VZEROUPPER
 	RET

@@ -26,3 +26,128 @@ func inputGrad512(dx *float32, dy *float32, w *float32, x *float32, n int, r flo
 //
 //go:noescape
 func gainGrad512(dw *float32, dy *float32, x *float32, n int, r float32)
+
+// sets stats to the mean and 1 / sqrt(variance + eps) of each row.
+//
+//go:noescape
+func layerMoments512(x *float32, stats *float32, rows int, n int, count float32, eps float32)
+
+// sets dst to (x - mean) * r * w + b.
+//
+//go:noescape
+func layerScale512(dst *float32, x *float32, w *float32, b *float32, n int, mean float32, r float32)
+
+// adds up dy * w, and dy * w * ((x - mean) * r).
+//
+//go:noescape
+func layerSums512(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+
+// adds (dy * w - m1 - (x - mean) * r * m2) * r to dx.
+//
+//go:noescape
+func layerInputGrad512(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
+
+// adds dy * ((x - mean) * r) to dw and dy to db.
+//
+//go:noescape
+func layerGainGrad512(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
+
+// adds each row of x to acc.
+//
+//go:noescape
+func colSum512(x *float32, acc *float32, rows int, n int)
+
+// adds d = x - shift to sum and d * d to squares.
+//
+//go:noescape
+func colMoments512(x *float32, sum *float32, squares *float32, shift *float32, rows int, n int)
+
+// adds dy to sum and dy * (x - mean) to dot.
+//
+//go:noescape
+func colGrads512(dy *float32, x *float32, sum *float32, dot *float32, mean *float32, rows int, n int)
+
+// sets dst to (x - mean) * scale + shift.
+//
+//go:noescape
+func affine512(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
+
+// adds a * dy + (b * (x - mean) + c) to dx.
+//
+//go:noescape
+func affineGrad512(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
+
+// adds up x * x.
+//
+//go:noescape
+func sumSquares256(x *float32, n int) float32
+
+// sets dst to x * r * w.
+//
+//go:noescape
+func scale256(dst *float32, x *float32, w *float32, n int, r float32)
+
+// adds up dy * w * x.
+//
+//go:noescape
+func sumProducts256(dy *float32, w *float32, x *float32, n int) float32
+
+// adds r * (dy * w - c * x) to dx.
+//
+//go:noescape
+func inputGrad256(dx *float32, dy *float32, w *float32, x *float32, n int, r float32, c float32)
+
+// adds dy * (x * r) to dw.
+//
+//go:noescape
+func gainGrad256(dw *float32, dy *float32, x *float32, n int, r float32)
+
+// sets stats to the mean and 1 / sqrt(variance + eps) of each row.
+//
+//go:noescape
+func layerMoments256(x *float32, stats *float32, rows int, n int, count float32, eps float32)
+
+// sets dst to (x - mean) * r * w + b.
+//
+//go:noescape
+func layerScale256(dst *float32, x *float32, w *float32, b *float32, n int, mean float32, r float32)
+
+// adds up dy * w, and dy * w * ((x - mean) * r).
+//
+//go:noescape
+func layerSums256(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+
+// adds (dy * w - m1 - (x - mean) * r * m2) * r to dx.
+//
+//go:noescape
+func layerInputGrad256(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
+
+// adds dy * ((x - mean) * r) to dw and dy to db.
+//
+//go:noescape
+func layerGainGrad256(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
+
+// adds each row of x to acc.
+//
+//go:noescape
+func colSum256(x *float32, acc *float32, rows int, n int)
+
+// adds d = x - shift to sum and d * d to squares.
+//
+//go:noescape
+func colMoments256(x *float32, sum *float32, squares *float32, shift *float32, rows int, n int)
+
+// adds dy to sum and dy * (x - mean) to dot.
+//
+//go:noescape
+func colGrads256(dy *float32, x *float32, sum *float32, dot *float32, mean *float32, rows int, n int)
+
+// sets dst to (x - mean) * scale + shift.
+//
+//go:noescape
+func affine256(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
+
+// adds a * dy + (b * (x - mean) + c) to dx.
+//
+//go:noescape
+func affineGrad256(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)

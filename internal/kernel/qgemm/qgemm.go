@@ -1,37 +1,78 @@
 // Package qgemm multiplies rows of activations, rounded to 8 bits, by matrices
-// of 8- and 4-bit weights in place in a model file: the "fast" mode.
+// of 4- to 8-bit weights in place in a model file: the "fast" mode.
 //
-// An output is one chain of additions over the blocks of its row, in order:
+// An output is one chain of additions over the blocks of 32 of its row, in order:
 //
 //	acc = fma(float32(sum of w*x over the block), dw*dx, acc)
-//	acc = fma(mw, dx*float32(sum of x), acc)               // Q4_1 only
+//	acc = fma(mw, dx*float32(sum of x), acc)               // Q4_1, Q5_1, Q4_K, Q5_K
 //
-// The sum inside a block is exact in int32, so any kernel may add it up as it
-// likes, and the chain is the same for any number of rows, threads or lanes.
+// with a step of the first kind for each half of 32 in Q6_K, whose sub-blocks are
+// 16. Scales dw and minima mw of K-quants are products, rounded to float32. The
+// sum inside a block is exact in int32, so any kernel may add it up as it likes,
+// and the chain is the same for any number of rows, threads or lanes.
 //
-// The ladder, on one core of an AMD EPYC 9004 (3.7 GHz), Q4_1 of [1536, 576].
-// The limits there: 409 GOP/s of 8-bit products, of which the chain, for each 8
-// steps 3 that share their pipes, leaves 340 (372 for Q8_0 and Q4_0); and 26
-// GB/s of reading. "From memory" is a matrix beyond the third-level cache.
+// The ladder, on one core of an AMD EPYC 9004 (3.7 GHz), matrices of [1536, 768]
+// (versions 1 to 5: [1536, 576]). The limits there: 470 GOP/s of 8-bit products,
+// of which the chain, for each 8 steps 3 that share their pipes, leaves 342 (376
+// for Q8_0, Q4_0 and Q5_0); and 26 GB/s of reading. "From memory" is so many
+// matrices in turn that none stays in the caches.
 //
 //  1. plain Go, the twin: a row of weights unpacked once for all rows of
 //     activations. 1.4 GOP/s for 1 row, 2.0 for 64.
+//
 //  2. direct: lanes are 16 rows of weights, transposed in registers from where
 //     they are stored, VPDPBUSD with the activations broadcast from memory. 1
-//     row: 29 GB/s from the cache, 9 from memory, for 16 streams of 16 bytes
-//     defeat the hardware's prefetcher.
+//     row of Q4_1: 29 GB/s from the cache, 9 from memory, for 16 streams of 16
+//     bytes defeat the hardware's prefetcher.
+//
 //  3. prefetch of the rows that follow, to the second-level cache: 17 to 19
 //     GB/s from memory; to the first-level cache only 11.
+//
 //  4. 128-bit loads and inserts instead of 512-bit broadcasts under a mask, and
 //     the high nibbles summed 16 times too large instead of shifted: 32 GB/s
-//     from the cache, 20 to 23 from memory, 75 to 80 % of reading alone. 8 rows
-//     take 2.4 to 2.8 times as long as 1, the pipes' limit. Q8_0: 24 GB/s from
-//     memory, 8 rows 1.7 times; Q4_0: 19 GB/s, 2.1 times.
-//  5. packed, for more rows: 16 rows of weights unpacked to a panel once, then
-//     8 rows of activations at a time, accumulators in registers. 338 GOP/s for
-//     512 rows, packing included (Q4_0 372, Q8_0 361), 307 for 32, 232 for 9.
+//     from the cache, 20 to 23 from memory. Loads of 32 bytes with more shuffles
+//     are no faster.
 //
-// 2 to 4 are used up to 8 rows, 5 above; two cores reach 679 GOP/s.
+//  5. packed, for more rows: 16 rows of weights unpacked to a panel once, then
+//     8 rows of activations at a time, accumulators in registers. 512 rows,
+//     packing included: Q4_1 330 GOP/s, Q4_0 360, Q8_0 355, Q5_0 355, Q5_1 328,
+//     Q4_K 325, Q5_K 327, Q6_K 303.
+//
+//  6. prefetches a few at a time, 8 KiB ahead: from memory Q4_K from 15.7 to
+//     18.4, Q5_K from 14.4 to 18.7 GB/s. While packing too: 16 rows of Q4_1 from
+//     memory in two thirds of the time (3.2 to 4.9 GB/s; Q8_0 4.9 to 8.2).
+//
+//  7. eight blocks of Q4_0 are nine whole loads: every other block's quants are
+//     half a dword late, which one permutation mends, and no scale is gathered
+//     apart. 1 row from memory 19.0 to 22.6 GB/s, 8 rows 8.5 to 9.9.
+//
+//  8. unpacking mixed among the products, instruction by instruction: they use
+//     different pipes, whose queues are too short to reach from one phase into
+//     the next. 8 rows from the cache: Q4_0 from 306 to 345 GOP/s, Q4_1 267 to
+//     300, Q4_K 247 to 267. Broadcasts from registers instead of memory, all that
+//     sharing them among more weights could save, change nothing.
+//
+//  9. AVX2, which has no VPDPBUSD: VPMADDUBSW, its sums kept in 16 bits as long
+//     as they fit (8 products of 4 bits, 4 of 5, 2 of 6), then VPMADDWD by ones;
+//     2 to 4 rows of activations by a panel. 48 rows from the cache: Q4_0 247
+//     GOP/s, Q4_1 and Q4_K 238, Q5_0 220, Q5_1 and Q5_K 208, Q6_K 180, which is
+//     62 to 74 % of AVX-512. Q8_0, whose signs VPSIGNB moves to the activations,
+//     126: it shares the pipes of the multipliers. Sums kept on the stack, to
+//     have four rows of 4 bits instead of three, are no gain.
+//
+//  10. Q8_0 with VPXOR instead, which is short by one for negative weights: their
+//     sum is in the panel. 148 GOP/s, 44 % of AVX-512.
+//
+//  11. direct for 1 row, not of K-quants: 33 GB/s from the cache instead of 26 by
+//     way of a panel (Q8_0), Q4_0 and Q4_1 23 instead of 20; from memory 12.6 to
+//     14.7, on a busy machine (AVX-512 beside it 14.7 to 21.6).
+//
+// For AVX-512 all but 5 are used up to 8 rows, 5 above; two cores reach 679
+// GOP/s. From memory, 1 and 8 rows, in GB/s, the best of several runs beside
+// other work on the machine: Q8_0 25 and 15, Q4_0 24.1 and 10.9, Q4_1 22.9 and
+// 10.3, Q5_0 19.6 and 9.5, Q5_1 21.2 and 10.3, Q4_K 20.3 and 9.4, Q5_K 19.2 and
+// 9.8, Q6_K 20.2 and 10.1. So 8 rows take 1.7 (Q8_0) to 2.2 times (Q4_0) as long
+// as 1; twice needs 91 % of the limit of the products.
 package qgemm
 
 //go:generate go run -C ../_asm ./qgemm -out ../qgemm/qgemm_amd64.s -stubs ../qgemm/stubs_amd64.go -pkg qgemm
@@ -49,8 +90,10 @@ const (
 	tile  = 8  // rows of activations that a kernel takes at a time
 	lanes = 16 // rows of weights, one in each lane
 
-	// maxPanel is the bytes of 16 rows of one block unpacked: quants as bytes,
-	// scales and minima as float32.
+	// maxPanel is the bytes of 16 rows of one block unpacked, which is, each with
+	// the rows as lanes: scales, minima (Q6_K: scales of the second half; other
+	// formats without minima: nothing), both float32, and 8 times 4 quants of
+	// each row as unsigned bytes (Q8_0 128 too large, Q5_0 16, Q4_0 8, Q6_K 32).
 	maxPanel = lanes * (elems + 4 + 4)
 )
 
@@ -66,10 +109,11 @@ type Acts struct {
 
 	// Tile by tile of 8 rows (fewer in the last), block by block, row by row: a
 	// kernel reads them from front to back.
-	q    []int8    // x = d*q; 32 for each block
-	d    []float32 // amax/127
-	s    []float32 // d times the sum of q
-	bias []int32   // -8 times the sum of q: unsigned weights are too large by 8 or 16*8
+	q      []int8    // x = d*q; 32 for each block
+	d      []float32 // amax/127
+	s      []float32 // d times the sum of q
+	bias   []int32   // -8 times the sum of q: unsigned weights are too large by 8, 2*8 or 16*8
+	halves []int32   // -32 times the sums of the first and the second half of q, for Q6_K
 
 	rounding quantizeTask
 	product  mulTask
@@ -78,9 +122,11 @@ type Acts struct {
 
 // scratch is what a worker needs to itself.
 type scratch struct {
-	panel []byte // 16 rows of weights unpacked
-	edge  []byte // the last rows of weights, padded to 16
-	quant []int8 // a row of weights unpacked, for the plain-Go twin
+	panel  []byte  // 16 rows of weights unpacked
+	edge   []byte  // the last rows of weights, padded to 16
+	blocks []block // a row of weights unpacked, for the plain-Go twin
+
+	tile [tile * lanes]float32 // the last columns of outputs, padded to 16, for AVX2
 }
 
 // Quantize rounds x, [m, k] in row-major order, which must have that length; k
@@ -100,7 +146,8 @@ func (a *Acts) quantize(tier cpu.Tier, p *par.Pool, x []float32, m, k int) {
 	}
 	n := m * k / elems
 	a.m, a.k = m, k
-	a.q, a.d, a.s, a.bias = grow(a.q, n*elems), grow(a.d, n), grow(a.s, n), grow(a.bias, n)
+	a.q, a.d, a.s = grow(a.q, n*elems), grow(a.d, n), grow(a.s, n)
+	a.bias, a.halves = grow(a.bias, n), grow(a.halves, 2*n)
 	if n == 0 {
 		return
 	}
@@ -126,7 +173,7 @@ func (t *quantizeTask) Do(_, lo, hi int) {
 	a := t.a
 	for i := lo; i < hi; i++ {
 		first, step := a.row(i)
-		quantizeRowTo(t.tier, t.x[i*a.k:(i+1)*a.k], step, a.q[first*elems:], a.d[first:], a.s[first:], a.bias[first:])
+		quantizeRowTo(t.tier, t.x[i*a.k:(i+1)*a.k], step, a.q[first*elems:], a.d[first:], a.s[first:], a.bias[first:], a.halves[2*first:])
 	}
 }
 
@@ -157,7 +204,7 @@ func mulT(tier cpu.Tier, p *par.Pool, c []float32, m, n int, a *Acts, w *tensor.
 		s := &a.work[i]
 		s.panel = grow(s.panel, a.k/elems*maxPanel)
 		s.edge = grow(s.edge, lanes*w.RowBytes())
-		s.quant = grow(s.quant, a.k)
+		s.blocks = grow(s.blocks, a.k/elems)
 	}
 	// A unit is 16 columns by some rows. Columns alone make enough of them,
 	// except for a narrow matrix on many cores.

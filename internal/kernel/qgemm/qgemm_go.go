@@ -1,57 +1,14 @@
 package qgemm
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/micaml/mica/internal/f32"
-	"github.com/micaml/mica/tensor"
 )
-
-// formats describes the block types: a scale (and a minimum) as binary16 at the
-// front, then quants, that is integers that Go's int8 can hold.
-var formats = [...]struct {
-	dtype  tensor.DType
-	bytes  int // of a block
-	quants func(dst *[elems]int8, block []byte)
-	min    bool
-}{
-	{tensor.Q8_0, 34, quantsQ8_0, false},
-	{tensor.Q4_0, 18, quantsQ4_0, false},
-	{tensor.Q4_1, 20, quantsQ4_1, true},
-}
-
-// formatOf returns the index in formats, or -1.
-func formatOf(dt tensor.DType) int {
-	for i := range formats {
-		if formats[i].dtype == dt {
-			return i
-		}
-	}
-	return -1
-}
-
-func quantsQ8_0(dst *[elems]int8, block []byte) {
-	for j, q := range (*[elems]byte)(block[2:]) {
-		dst[j] = int8(q)
-	}
-}
-
-func quantsQ4_0(dst *[elems]int8, block []byte) {
-	for j, q := range (*[elems / 2]byte)(block[2:]) {
-		dst[j], dst[j+16] = int8(q&15)-8, int8(q>>4)-8
-	}
-}
-
-func quantsQ4_1(dst *[elems]int8, block []byte) {
-	for j, q := range (*[elems / 2]byte)(block[4:]) {
-		dst[j], dst[j+16] = int8(q&15), int8(q>>4)
-	}
-}
 
 // quantizeGo is the plain-Go twin of quantizeRow: it rounds the row x to the
 // first of each step blocks of the outputs.
-func quantizeGo(x []float32, step int, q []int8, d, s []float32, bias []int32) {
+func quantizeGo(x []float32, step int, q []int8, d, s []float32, bias, halves []int32) {
 	for b := range len(x) / elems {
 		block := (*[elems]float32)(x[b*elems:])
 		amax := uint32(0) // magnitudes are ordered as integers, NaN last
@@ -63,60 +20,71 @@ func quantizeGo(x []float32, step int, q []int8, d, s []float32, bias []int32) {
 		if scale >= 0x1p-126 {
 			inv = 1 / scale
 		}
-		sum := int32(0)
+		var sums [2]int32
 		for j, v := range block {
-			r := int8(-128) // what the vector unit makes of NaN
+			r := int8(-127) // for NaN; -128 has no negative in 8 bits
 			if f := math.RoundToEven(float64(float32(v * inv))); f == f {
 				r = int8(f)
 			}
 			q[b*step*elems+j] = r
-			sum += int32(r)
+			sums[j/(elems/2)] += int32(r)
 		}
+		sum := sums[0] + sums[1]
 		d[b*step] = scale
 		s[b*step] = scale * float32(sum)
 		bias[b*step] = -8 * sum
+		halves[2*b*step], halves[2*b*step+1] = -32*sums[0], -32*sums[1]
 	}
 }
 
 // unitsGo is the plain-Go twin of the products.
 func (t *mulTask) unitsGo(work *scratch, lo, hi int) {
 	for u := lo; u < hi; u++ {
-		t.unitGo(work.quant, u)
+		t.unitGo(work.blocks, u)
 	}
 }
 
-func (t *mulTask) unitGo(unpacked []int8, u int) {
-	a, f := t.a, &formats[t.format]
+// unitGo unpacks each row of weights once for all rows of activations.
+func (t *mulTask) unitGo(unpacked []block, u int) {
+	f := &formats[t.format]
 	col, cols, row, rows := t.unit(u)
-	blocks := a.k / elems
 	for j := col; j < col+cols; j++ {
 		stored := t.w.Row(j)
-		for b := range blocks {
-			f.quants((*[elems]int8)(unpacked[b*elems:]), stored[b*f.bytes:])
+		for b := range unpacked {
+			f.unpack(&unpacked[b], stored, b)
 		}
 		for i := row; i < row+rows; i++ {
-			at, step := a.row(i)
-			acc := float32(0)
-			for b := range blocks {
-				block := stored[b*f.bytes:]
-				sum := dot((*[elems]int8)(unpacked[b*elems:]), (*[elems]int8)(a.q[at*elems:]))
-				acc = f32.FMA(float32(sum), float16(block)*a.d[at], acc)
-				if f.min {
-					acc = f32.FMA(float16(block[2:]), a.s[at], acc)
-				}
-				at += step
-			}
-			t.c[i*t.w.Rows+j] = acc
+			t.c[i*t.w.Rows+j] = t.a.times(i, unpacked, f.chain)
 		}
 	}
 }
 
-func dot(w, x *[elems]int8) int32 {
+// times multiplies row i by a row of weights.
+func (a *Acts) times(i int, w []block, c chain) float32 {
+	at, step := a.row(i)
+	acc := float32(0)
+	for b := range w {
+		w, x := &w[b], (*[elems]int8)(a.q[at*elems:])
+		lo, hi := dot(w.q[:elems/2], x[:elems/2]), dot(w.q[elems/2:], x[elems/2:])
+		switch c {
+		case oneScale:
+			acc = f32.FMA(float32(lo+hi), w.d[0]*a.d[at], acc)
+		case scaleAndMin:
+			acc = f32.FMA(float32(lo+hi), w.d[0]*a.d[at], acc)
+			acc = f32.FMA(w.m, a.s[at], acc)
+		case twoScales:
+			acc = f32.FMA(float32(lo), w.d[0]*a.d[at], acc)
+			acc = f32.FMA(float32(hi), w.d[1]*a.d[at], acc)
+		}
+		at += step
+	}
+	return acc
+}
+
+func dot(w, x []int8) int32 {
 	sum := int32(0)
 	for i := range w {
 		sum += int32(w[i]) * int32(x[i])
 	}
 	return sum
 }
-
-func float16(b []byte) float32 { return tensor.F16ToF32(binary.LittleEndian.Uint16(b)) }

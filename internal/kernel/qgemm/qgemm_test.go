@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/micaml/mica/internal/cpu"
@@ -12,20 +13,22 @@ import (
 	"github.com/micaml/mica/tensor"
 )
 
-var dtypes = []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1}
+var dtypes = []tensor.DType{
+	tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K,
+}
 
 // guardTests and twinTests name every assembly function, for the test in
 // kerneltest that looks for uncovered ones.
 var guardTests = map[string]func(t *testing.T, tier cpu.Tier){
-	"direct*":     func(t *testing.T, tier cpu.Tier) { guardProducts(t, tier, 1, tile) },
-	"pack*":       func(t *testing.T, tier cpu.Tier) { guardProducts(t, tier, tile+1, 2*tile+1) },
-	"quantizeRow": guardQuantize,
+	"direct*":      func(t *testing.T, tier cpu.Tier) { guardProducts(t, tier, 1, tile) },
+	"pack*":        func(t *testing.T, tier cpu.Tier) { guardProducts(t, tier, tile+1, 2*tile+1) },
+	"quantizeRow*": guardQuantize,
 }
 
 var twinTests = map[string]func(t *testing.T, tier cpu.Tier){
-	"direct*":     func(t *testing.T, tier cpu.Tier) { compareProducts(t, tier, 1, tile) },
-	"pack*":       func(t *testing.T, tier cpu.Tier) { compareProducts(t, tier, tile+1, 2*tile+1) },
-	"quantizeRow": compareQuantize,
+	"direct*":      func(t *testing.T, tier cpu.Tier) { compareProducts(t, tier, 1, tile) },
+	"pack*":        func(t *testing.T, tier cpu.Tier) { compareProducts(t, tier, tile+1, 2*tile+1) },
+	"quantizeRow*": compareQuantize,
 }
 
 func TestGuardPages(t *testing.T) { runTable(t, guardTests) }
@@ -37,12 +40,21 @@ func runTable(t *testing.T, table map[string]func(t *testing.T, tier cpu.Tier)) 
 	}
 }
 
-// Columns of one 16-row group, less, more, and several; blocks that the
-// four-block loop takes, leaves over, and both.
+// Columns of one 16-row group, less, more, and several; blocks that the loops of
+// two, four and eight take, leave over, and both.
 var (
 	columns = []int{1, 15, 16, 17, 48, 50}
-	lengths = []int{32, 96, 128, 160, 288}
+	lengths = []int{32, 96, 128, 160, 544}
 )
+
+// lengthsOf returns those of the lengths that rows of the dtype can have, for
+// K-quants others.
+func lengthsOf(dt tensor.DType) []int {
+	if size, _ := dt.Block(); size > elems {
+		return []int{size, 3 * size}
+	}
+	return lengths
+}
 
 // anyWeights makes blocks of random bytes: scales of every kind, NaN and
 // infinities among them.
@@ -78,7 +90,7 @@ func compareProducts(t *testing.T, tier cpu.Tier, from, to int) {
 		for _, share := range []float64{0, 0.002} {
 			for m := from; m <= to; m++ {
 				for _, n := range columns {
-					for _, k := range lengths {
+					for _, k := range lengthsOf(dt) {
 						w := anyWeights(t, r, dt, n, k, kerneltest.High)
 						if r.IntN(2) == 0 {
 							w = randomWeights(r, dt, n, k)
@@ -102,12 +114,12 @@ func guardProducts(t *testing.T, tier cpu.Tier, from, to int) {
 		for _, dt := range dtypes {
 			for m := from; m <= to; m++ {
 				for _, n := range []int{15, 16, 33} {
-					for _, k := range []int{32, 128, 160} {
+					for _, k := range lengthsOf(dt) {
 						blocks := m * k / elems
 						a := Acts{
 							q: kerneltest.GuardedOf[int8](t, m*k, edge),
 							d: kerneltest.GuardedOf[float32](t, blocks, edge), s: kerneltest.GuardedOf[float32](t, blocks, edge),
-							bias: kerneltest.GuardedOf[int32](t, blocks, edge),
+							bias: kerneltest.GuardedOf[int32](t, blocks, edge), halves: kerneltest.GuardedOf[int32](t, 2*blocks, edge),
 						}
 						w := anyWeights(t, r, dt, n, k, edge)
 						a.work = []scratch{{
@@ -147,6 +159,9 @@ func compareQuantize(t *testing.T, tier cpu.Tier) {
 							t.Fatalf("[%d,%d] quant %d is %d, want %d", m, k, i, b.q[i], a.q[i])
 						}
 					}
+					if !slices.Equal(a.halves, b.halves) {
+						t.Fatalf("[%d,%d] sums of halves are %d, want %d", m, k, b.halves, a.halves)
+					}
 					for i := range a.bias {
 						if a.bias[i] != b.bias[i] {
 							t.Fatalf("[%d,%d] bias %d is %d, want %d", m, k, i, b.bias[i], a.bias[i])
@@ -176,15 +191,8 @@ func TestAgainstFloat64(t *testing.T) {
 		worst := 0.0
 		for _, dt := range dtypes {
 			for _, m := range []int{1, 7, 8, 19} {
-				n, k := 35, 576
-				data := make([]float32, n*k)
-				for i := range data {
-					data[i] = float32(r.NormFloat64())
-				}
-				w, err := tensor.Quantize(dt, n, k, data)
-				if err != nil {
-					t.Fatal(err)
-				}
+				n, k := 35, 768
+				w := randomWeights(r, dt, n, k)
 				x := make([]float32, m*k)
 				for i := range x {
 					x[i] = float32(r.NormFloat64() * math.Exp(3*r.NormFloat64()))
@@ -213,9 +221,9 @@ func TestAgainstFloat64(t *testing.T) {
 						}
 						e := math.Abs(float64(c[i*n+j])-want) / size
 						worst = max(worst, e)
-						// Each of the additions, two for each of 18 blocks at most,
+						// Each of the additions, two for each of 24 blocks at most,
 						// and each of the weights rounds to 2^-24.
-						if e > 40*0x1p-24 {
+						if e > 52*0x1p-24 {
 							t.Fatalf("%v: output %d of row %d is %v, want %v", dt, j, i, c[i*n+j], want)
 						}
 					}
@@ -232,7 +240,7 @@ func TestRowsAndWorkersDoNotMatter(t *testing.T) {
 	kerneltest.ForEachTier(t, func(t *testing.T, tier cpu.Tier) {
 		for _, dt := range dtypes {
 			for _, m := range []int{1, 5, 8, 9, 300} {
-				n, k := 100, 160
+				n, k := 100, lengthsOf(dt)[1]
 				w := randomWeights(r, dt, n, k)
 				x := make([]float32, m*k)
 				kerneltest.Awkward(x, r.Uint64, 0)
@@ -258,7 +266,7 @@ func TestNonFiniteRows(t *testing.T) {
 	kerneltest.ForEachTier(t, func(t *testing.T, tier cpu.Tier) {
 		for _, dt := range dtypes {
 			for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
-				m, n, k := 3, 33, 128
+				m, n, k := 3, 33, 256
 				w := randomWeights(r, dt, n, k)
 				x := make([]float32, m*k)
 				kerneltest.Awkward(x, r.Uint64, 0)
@@ -332,7 +340,8 @@ func FuzzProduct(f *testing.F) {
 			return
 		}
 		dt := dtypes[int(format)%len(dtypes)]
-		m, n, k := int(rows)%20+1, int(cols)%40+1, (int(blocks)%9+1)*elems
+		size, _ := dt.Block()
+		m, n, k := int(rows)%20+1, int(cols)%40+1, (int(blocks)%9+1)*size
 		rowBytes, err := dt.RowBytes(k)
 		if err != nil {
 			t.Fatal(err)

@@ -5,42 +5,42 @@ package qgemm
 // multiplies 1 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x1(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 2 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x2(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 3 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x3(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 4 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x4(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 5 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x5(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 6 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x6(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 7 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x7(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 8 activation row(s) by groups of 16 rows of stored Q8_0 blocks.
 //
 //go:noescape
-func directQ8_0x8(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ8_0x8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // unpacks 16 rows of Q8_0 blocks to a panel.
 //
@@ -90,42 +90,42 @@ func packedQ8_0x8(panel *byte, blocks int, tiles int, q *int8, d *float32, s *fl
 // multiplies 1 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x1(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 2 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x2(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 3 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x3(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 4 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x4(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 5 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x5(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 6 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x6(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 7 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x7(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 8 activation row(s) by groups of 16 rows of stored Q4_0 blocks.
 //
 //go:noescape
-func directQ4_0x8(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_0x8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // unpacks 16 rows of Q4_0 blocks to a panel.
 //
@@ -175,42 +175,42 @@ func packedQ4_0x8(panel *byte, blocks int, tiles int, q *int8, d *float32, s *fl
 // multiplies 1 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x1(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 2 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x2(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 3 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x3(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 4 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x4(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 5 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x5(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 6 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x6(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 7 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x7(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // multiplies 8 activation row(s) by groups of 16 rows of stored Q4_1 blocks.
 //
 //go:noescape
-func directQ4_1x8(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+func directQ4_1x8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
 // unpacks 16 rows of Q4_1 blocks to a panel.
 //
@@ -257,7 +257,462 @@ func packedQ4_1x7(panel *byte, blocks int, tiles int, q *int8, d *float32, s *fl
 //go:noescape
 func packedQ4_1x8(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
 
+// multiplies 1 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 2 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 3 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 4 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 5 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 6 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 7 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 8 activation row(s) by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// unpacks 16 rows of Q5_0 blocks to a panel.
+//
+//go:noescape
+func packQ5_0(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies tiles of 1 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x1(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 2 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x2(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 3 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x3(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 4 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x4(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 5 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x5(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 6 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x6(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 7 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x7(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 8 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x8(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 1 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 2 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 3 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 4 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 5 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 6 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 7 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 8 activation row(s) by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// unpacks 16 rows of Q5_1 blocks to a panel.
+//
+//go:noescape
+func packQ5_1(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 2 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 3 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 4 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 5 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 6 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 7 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 8 activation row(s) by groups of 16 rows of stored Q4_K blocks.
+//
+//go:noescape
+func directQ4_Kx8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// unpacks 16 rows of Q4_K blocks to a panel.
+//
+//go:noescape
+func packQ4_K(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 2 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 3 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 4 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 5 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 6 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 7 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 8 activation row(s) by groups of 16 rows of stored Q5_K blocks.
+//
+//go:noescape
+func directQ5_Kx8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// unpacks 16 rows of Q5_K blocks to a panel.
+//
+//go:noescape
+func packQ5_K(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx1(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 2 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx2(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 3 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx3(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 4 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx4(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 5 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx5(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 6 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx6(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 7 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx7(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies 8 activation row(s) by groups of 16 rows of stored Q6_K blocks.
+//
+//go:noescape
+func directQ6_Kx8(w *byte, stride int, blocks int, groups int, panel *byte, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// unpacks 16 rows of Q6_K blocks to a panel.
+//
+//go:noescape
+func packQ6_K(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies tiles of 1 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx1(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 2 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx2(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 3 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx3(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 4 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx4(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 5 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx5(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 6 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx6(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 7 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx7(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
+// multiplies tiles of 8 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx8(panel *byte, blocks int, tiles int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int, mask uint16)
+
 // rounds a row of blocks of 32 to 8 bits; rows is the height of its tile.
 //
 //go:noescape
-func quantizeRow(x *float32, blocks int, rows int, q *int8, d *float32, s *float32, bias *int32)
+func quantizeRow(x *float32, blocks int, rows int, q *int8, d *float32, s *float32, bias *int32, halves *int32)
+
+// multiplies an activation row by groups of 16 rows of stored Q8_0 blocks.
+//
+//go:noescape
+func directQ8_0x1_256(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32)
+
+// unpacks 16 rows of Q8_0 blocks to a panel.
+//
+//go:noescape
+func packQ8_0_256(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by a panel of Q8_0.
+//
+//go:noescape
+func packedQ8_0x1_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 2 activation row(s) by a panel of Q8_0.
+//
+//go:noescape
+func packedQ8_0x2_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 3 activation row(s) by a panel of Q8_0.
+//
+//go:noescape
+func packedQ8_0x3_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 4 activation row(s) by a panel of Q8_0.
+//
+//go:noescape
+func packedQ8_0x4_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies an activation row by groups of 16 rows of stored Q4_0 blocks.
+//
+//go:noescape
+func directQ4_0x1_256(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32)
+
+// unpacks 16 rows of Q4_0 blocks to a panel.
+//
+//go:noescape
+func packQ4_0_256(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by a panel of Q4_0.
+//
+//go:noescape
+func packedQ4_0x1_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 2 activation row(s) by a panel of Q4_0.
+//
+//go:noescape
+func packedQ4_0x2_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 3 activation row(s) by a panel of Q4_0.
+//
+//go:noescape
+func packedQ4_0x3_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies an activation row by groups of 16 rows of stored Q4_1 blocks.
+//
+//go:noescape
+func directQ4_1x1_256(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32)
+
+// unpacks 16 rows of Q4_1 blocks to a panel.
+//
+//go:noescape
+func packQ4_1_256(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by a panel of Q4_1.
+//
+//go:noescape
+func packedQ4_1x1_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 2 activation row(s) by a panel of Q4_1.
+//
+//go:noescape
+func packedQ4_1x2_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 3 activation row(s) by a panel of Q4_1.
+//
+//go:noescape
+func packedQ4_1x3_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies an activation row by groups of 16 rows of stored Q5_0 blocks.
+//
+//go:noescape
+func directQ5_0x1_256(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32)
+
+// unpacks 16 rows of Q5_0 blocks to a panel.
+//
+//go:noescape
+func packQ5_0_256(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x1_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 2 activation row(s) by a panel of Q5_0.
+//
+//go:noescape
+func packedQ5_0x2_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies an activation row by groups of 16 rows of stored Q5_1 blocks.
+//
+//go:noescape
+func directQ5_1x1_256(w *byte, stride int, blocks int, groups int, q *int8, d *float32, s *float32, bias *int32, c *float32)
+
+// unpacks 16 rows of Q5_1 blocks to a panel.
+//
+//go:noescape
+func packQ5_1_256(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by a panel of Q5_1.
+//
+//go:noescape
+func packedQ5_1x1_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 2 activation row(s) by a panel of Q5_1.
+//
+//go:noescape
+func packedQ5_1x2_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// unpacks 16 rows of Q4_K blocks to a panel.
+//
+//go:noescape
+func packQ4_K_256(w *byte, stride int, blocks int, panel *byte)
+
+// unpacks 16 rows of Q5_K blocks to a panel.
+//
+//go:noescape
+func packQ5_K_256(w *byte, stride int, blocks int, panel *byte)
+
+// unpacks 16 rows of Q6_K blocks to a panel.
+//
+//go:noescape
+func packQ6_K_256(w *byte, stride int, blocks int, panel *byte)
+
+// multiplies 1 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx1_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// multiplies 2 activation row(s) by a panel of Q6_K.
+//
+//go:noescape
+func packedQ6_Kx2_256(panel *byte, blocks int, step int, q *int8, d *float32, s *float32, bias *int32, c *float32, ldc int)
+
+// rounds a row of blocks of 32 to 8 bits; rows is the height of its tile.
+//
+//go:noescape
+func quantizeRow_256(x *float32, blocks int, rows int, q *int8, d *float32, s *float32, bias *int32, halves *int32)

@@ -51,6 +51,89 @@ done1:
 	VZEROUPPER
 	RET
 
+// func halves512(dst *float32, x *float32, table *float32, pairs int, sign float32)
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
+TEXT ·halves512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         table+16(FP), DX
+	MOVQ         pairs+24(FP), BX
+	MOVSS        sign+32(FP), X0
+	VBROADCASTSS X0, Z0
+	LEAQ         (AX)(BX*4), SI
+	LEAQ         (CX)(BX*4), DI
+	SUBQ         $0x10, BX
+	JL           rest2
+
+whole2:
+	VMOVUPS (DX), Z1
+	VMOVUPS 64(DX), Z2
+
+	// cosines are the even numbers, sines the odd ones
+	VMOVDQU32   even<>+0(SB), Z3
+	VMOVDQU32   odd<>+0(SB), Z4
+	VPERMI2PS   Z2, Z1, Z3
+	VPERMI2PS   Z2, Z1, Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DI), Z2
+	VMULPS      Z4, Z2, Z5
+	VMULPS      Z4, Z1, Z4
+	VFMSUB213PS Z5, Z3, Z1
+	VFMADD213PS Z4, Z3, Z2
+	VMOVUPS     Z1, (AX)
+	VMOVUPS     Z2, (SI)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, SI
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, BX
+	JGE         whole2
+
+rest2:
+	ADDQ      $0x10, BX
+	JZ        done2
+	MOVL      $0x0000ffff, R8
+	BZHIL     BX, R8, R8
+	KMOVW     R8, K1
+	LEAQ      (BX)(BX*1), R8
+	MOVQ      $0x00000010, R9
+	CMPQ      R8, R9
+	CMOVQGT   R9, R8
+	MOVL      $0x0000ffff, R9
+	BZHIL     R8, R9, R9
+	KMOVW     R9, K2
+	LEAQ      (BX)(BX*1), R8
+	XORQ      BX, BX
+	SUBQ      $0x10, R8
+	CMOVQLT   BX, R8
+	MOVL      $0x0000ffff, BX
+	BZHIL     R8, BX, BX
+	KMOVW     BX, K3
+	VMOVUPS.Z (DX), K2, Z1
+	VMOVUPS.Z 64(DX), K3, Z2
+
+	// cosines are the even numbers, sines the odd ones
+	VMOVDQU32   even<>+0(SB), Z3
+	VMOVDQU32   odd<>+0(SB), Z4
+	VPERMI2PS   Z2, Z1, Z3
+	VPERMI2PS   Z2, Z1, Z4
+	VMULPS      Z0, Z4, Z4
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DI), K1, Z1
+	VMULPS      Z4, Z1, Z2
+	VMULPS      Z4, Z0, Z4
+	VFMSUB213PS Z2, Z3, Z0
+	VFMADD213PS Z4, Z3, Z1
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS     Z1, K1, (SI)
+
+done2:
+	VZEROUPPER
+	RET
+
 DATA even<>+0(SB)/4, $0x00000000
 DATA even<>+4(SB)/4, $0x00000002
 DATA even<>+8(SB)/4, $0x00000004
@@ -87,52 +170,217 @@ DATA odd<>+56(SB)/4, $0x0000001d
 DATA odd<>+60(SB)/4, $0x0000001f
 GLOBL odd<>(SB), RODATA|NOPTR, $64
 
-// func halves512(dst *float32, x *float32, table *float32, pairs int, sign float32)
-// Requires: AVX, AVX512F, BMI2, CMOV, SSE
-TEXT ·halves512(SB), NOSPLIT, $0-36
+// func interleaved256(dst *float32, x *float32, table *float32, pairs int, sign float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·interleaved256(SB), NOSPLIT, $0-36
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         table+16(FP), DX
 	MOVQ         pairs+24(FP), BX
 	MOVSS        sign+32(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS X0, Y0
+	ADDQ         BX, BX
+	SUBQ         $0x10, BX
+	JL           rest3
+
+whole3:
+	VMOVUPS        (CX), Y1
+	VMOVUPS        32(CX), Y2
+	VMOVUPS        (DX), Y3
+	VMOVUPS        32(DX), Y4
+	VMOVSLDUP      Y3, Y5
+	VMOVSLDUP      Y4, Y6
+	VMOVSHDUP      Y3, Y3
+	VMOVSHDUP      Y4, Y4
+	VMULPS         Y0, Y3, Y3
+	VMULPS         Y0, Y4, Y4
+	VPERMILPS      $0xb1, Y1, Y7
+	VPERMILPS      $0xb1, Y2, Y8
+	VMULPS         Y3, Y7, Y7
+	VMULPS         Y4, Y8, Y8
+	VFMADDSUB213PS Y7, Y5, Y1
+	VFMADDSUB213PS Y8, Y6, Y2
+	VMOVUPS        Y1, (AX)
+	VMOVUPS        Y2, 32(AX)
+	ADDQ           $0x40, AX
+	ADDQ           $0x40, CX
+	ADDQ           $0x40, DX
+	SUBQ           $0x10, BX
+	JGE            whole3
+
+rest3:
+	ADDQ           $0x10, BX
+	JZ             done3
+	LEAQ           firstLanes<>+64(SB), SI
+	NEGQ           BX
+	VMOVUPS        (SI)(BX*4), Y1
+	VMOVUPS        32(SI)(BX*4), Y2
+	VMASKMOVPS     (CX), Y1, Y3
+	VMASKMOVPS     32(CX), Y2, Y4
+	VMASKMOVPS     (DX), Y1, Y5
+	VMASKMOVPS     32(DX), Y2, Y6
+	VMOVSLDUP      Y5, Y7
+	VMOVSLDUP      Y6, Y8
+	VMOVSHDUP      Y5, Y5
+	VMOVSHDUP      Y6, Y6
+	VMULPS         Y0, Y5, Y5
+	VMULPS         Y0, Y6, Y6
+	VPERMILPS      $0xb1, Y3, Y0
+	VPERMILPS      $0xb1, Y4, Y9
+	VMULPS         Y5, Y0, Y0
+	VMULPS         Y6, Y9, Y9
+	VFMADDSUB213PS Y0, Y7, Y3
+	VFMADDSUB213PS Y9, Y8, Y4
+	VMASKMOVPS     Y3, Y1, (AX)
+	VMASKMOVPS     Y4, Y2, 32(AX)
+
+done3:
+	VZEROUPPER
+	RET
+
+DATA firstLanes<>+0(SB)/4, $0xffffffff
+DATA firstLanes<>+4(SB)/4, $0xffffffff
+DATA firstLanes<>+8(SB)/4, $0xffffffff
+DATA firstLanes<>+12(SB)/4, $0xffffffff
+DATA firstLanes<>+16(SB)/4, $0xffffffff
+DATA firstLanes<>+20(SB)/4, $0xffffffff
+DATA firstLanes<>+24(SB)/4, $0xffffffff
+DATA firstLanes<>+28(SB)/4, $0xffffffff
+DATA firstLanes<>+32(SB)/4, $0xffffffff
+DATA firstLanes<>+36(SB)/4, $0xffffffff
+DATA firstLanes<>+40(SB)/4, $0xffffffff
+DATA firstLanes<>+44(SB)/4, $0xffffffff
+DATA firstLanes<>+48(SB)/4, $0xffffffff
+DATA firstLanes<>+52(SB)/4, $0xffffffff
+DATA firstLanes<>+56(SB)/4, $0xffffffff
+DATA firstLanes<>+60(SB)/4, $0xffffffff
+DATA firstLanes<>+64(SB)/4, $0x00000000
+DATA firstLanes<>+68(SB)/4, $0x00000000
+DATA firstLanes<>+72(SB)/4, $0x00000000
+DATA firstLanes<>+76(SB)/4, $0x00000000
+DATA firstLanes<>+80(SB)/4, $0x00000000
+DATA firstLanes<>+84(SB)/4, $0x00000000
+DATA firstLanes<>+88(SB)/4, $0x00000000
+DATA firstLanes<>+92(SB)/4, $0x00000000
+DATA firstLanes<>+96(SB)/4, $0x00000000
+DATA firstLanes<>+100(SB)/4, $0x00000000
+DATA firstLanes<>+104(SB)/4, $0x00000000
+DATA firstLanes<>+108(SB)/4, $0x00000000
+DATA firstLanes<>+112(SB)/4, $0x00000000
+DATA firstLanes<>+116(SB)/4, $0x00000000
+DATA firstLanes<>+120(SB)/4, $0x00000000
+DATA firstLanes<>+124(SB)/4, $0x00000000
+GLOBL firstLanes<>(SB), RODATA|NOPTR, $128
+
+// func halves256(dst *float32, x *float32, table *float32, pairs int, sign float32)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE
+TEXT ·halves256(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         table+16(FP), DX
+	MOVQ         pairs+24(FP), BX
+	MOVSS        sign+32(FP), X0
+	VBROADCASTSS X0, Y0
 	LEAQ         (AX)(BX*4), SI
 	LEAQ         (CX)(BX*4), DI
+	SUBQ         $0x10, BX
+	JL           rest4
 
-pairs:
-	MOVQ        $0x00000010, R8
-	CMPQ        BX, R8
-	CMOVQLT     BX, R8
-	MOVL        $0x0000ffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	ADDQ        R8, R8
-	MOVL        $0xffffffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K2
-	SHRL        $0x10, R9
-	KMOVW       R9, K3
-	VMOVUPS.Z   (DX), K2, Z1
-	VMOVUPS.Z   64(DX), K3, Z2
-	VMOVDQU32   even<>+0(SB), Z3
-	VMOVDQU32   odd<>+0(SB), Z4
-	VPERMI2PS   Z2, Z1, Z3
-	VPERMI2PS   Z2, Z1, Z4
-	VMULPS      Z0, Z4, Z4
-	VMOVUPS.Z   (CX), K1, Z1
-	VMOVUPS.Z   (DI), K1, Z2
-	VMULPS      Z4, Z2, Z5
-	VMULPS      Z4, Z1, Z4
-	VFMSUB213PS Z5, Z3, Z1
-	VFMADD213PS Z4, Z3, Z2
-	VMOVUPS     Z1, K1, (AX)
-	VMOVUPS     Z2, K1, (SI)
+whole4:
+	VMOVUPS     (DX), Y1
+	VMOVUPS     32(DX), Y2
+	VMOVUPS     64(DX), Y3
+	VMOVUPS     96(DX), Y4
+	VSHUFPS     $0x88, Y2, Y1, Y5
+	VSHUFPS     $0xdd, Y2, Y1, Y2
+	VPERMPD     $0xd8, Y5, Y5
+	VPERMPD     $0xd8, Y2, Y2
+	VSHUFPS     $0x88, Y4, Y3, Y1
+	VSHUFPS     $0xdd, Y4, Y3, Y3
+	VPERMPD     $0xd8, Y1, Y1
+	VPERMPD     $0xd8, Y3, Y3
+	VMULPS      Y0, Y2, Y2
+	VMULPS      Y0, Y3, Y3
+	VMOVUPS     (CX), Y4
+	VMOVUPS     32(CX), Y6
+	VMOVUPS     (DI), Y7
+	VMOVUPS     32(DI), Y8
+	VMULPS      Y2, Y7, Y9
+	VMULPS      Y3, Y8, Y10
+	VMULPS      Y2, Y4, Y2
+	VMULPS      Y3, Y6, Y3
+	VFMSUB213PS Y9, Y5, Y4
+	VFMSUB213PS Y10, Y1, Y6
+	VFMADD213PS Y2, Y5, Y7
+	VFMADD213PS Y3, Y1, Y8
+	VMOVUPS     Y4, (AX)
+	VMOVUPS     Y6, 32(AX)
+	VMOVUPS     Y7, (SI)
+	VMOVUPS     Y8, 32(SI)
 	ADDQ        $0x40, AX
 	ADDQ        $0x40, SI
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DI
-	ADDQ        $0x00000080, DX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, DX
 	SUBQ        $0x10, BX
-	JG          pairs
+	JGE         whole4
+
+rest4:
+	ADDQ        $0x10, BX
+	JZ          done4
+	LEAQ        firstLanes<>+64(SB), R8
+	MOVQ        BX, R9
+	NEGQ        R9
+	VMOVUPS     (R8)(R9*4), Y1
+	VMOVUPS     32(R8)(R9*4), Y2
+	LEAQ        (BX)(BX*1), R8
+	MOVQ        $0x00000010, R9
+	CMPQ        R8, R9
+	CMOVQGT     R9, R8
+	LEAQ        firstLanes<>+64(SB), R9
+	NEGQ        R8
+	VMOVUPS     (R9)(R8*4), Y3
+	VMOVUPS     32(R9)(R8*4), Y4
+	LEAQ        (BX)(BX*1), R8
+	XORQ        BX, BX
+	SUBQ        $0x10, R8
+	CMOVQLT     BX, R8
+	LEAQ        firstLanes<>+64(SB), BX
+	NEGQ        R8
+	VMOVUPS     (BX)(R8*4), Y5
+	VMOVUPS     32(BX)(R8*4), Y6
+	VMASKMOVPS  (DX), Y3, Y3
+	VMASKMOVPS  32(DX), Y4, Y4
+	VMASKMOVPS  64(DX), Y5, Y5
+	VMASKMOVPS  96(DX), Y6, Y6
+	VSHUFPS     $0x88, Y4, Y3, Y7
+	VSHUFPS     $0xdd, Y4, Y3, Y4
+	VPERMPD     $0xd8, Y7, Y7
+	VPERMPD     $0xd8, Y4, Y4
+	VSHUFPS     $0x88, Y6, Y5, Y3
+	VSHUFPS     $0xdd, Y6, Y5, Y5
+	VPERMPD     $0xd8, Y3, Y3
+	VPERMPD     $0xd8, Y5, Y5
+	VMULPS      Y0, Y4, Y4
+	VMULPS      Y0, Y5, Y5
+	VMASKMOVPS  (CX), Y1, Y0
+	VMASKMOVPS  32(CX), Y2, Y6
+	VMASKMOVPS  (DI), Y1, Y8
+	VMASKMOVPS  32(DI), Y2, Y9
+	VMULPS      Y4, Y8, Y10
+	VMULPS      Y5, Y9, Y11
+	VMULPS      Y4, Y0, Y4
+	VMULPS      Y5, Y6, Y5
+	VFMSUB213PS Y10, Y7, Y0
+	VFMSUB213PS Y11, Y3, Y6
+	VFMADD213PS Y4, Y7, Y8
+	VFMADD213PS Y5, Y3, Y9
+	VMASKMOVPS  Y0, Y1, (AX)
+	VMASKMOVPS  Y6, Y2, 32(AX)
+	VMASKMOVPS  Y8, Y1, (SI)
+	VMASKMOVPS  Y9, Y2, 32(SI)
+
+done4:
 	VZEROUPPER
 	RET

@@ -11,3 +11,13 @@ func interleaved512(dst *float32, x *float32, table *float32, pairs int, sign fl
 //
 //go:noescape
 func halves512(dst *float32, x *float32, table *float32, pairs int, sign float32)
+
+// turns numbers 2i and 2i+1.
+//
+//go:noescape
+func interleaved256(dst *float32, x *float32, table *float32, pairs int, sign float32)
+
+// turns numbers i and i+pairs.
+//
+//go:noescape
+func halves256(dst *float32, x *float32, table *float32, pairs int, sign float32)

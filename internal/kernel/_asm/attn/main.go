@@ -1,5 +1,5 @@
-// Command attn generates the kernels of internal/kernel/attn: the softmax of one
-// row over one block of 64 keys, and the conversion to float16.
+// Command attn generates the kernels of internal/kernel/attn: the softmax of rows
+// over one block of 64 keys, its gradient, and the conversion to float16.
 package main
 
 import (
@@ -11,185 +11,70 @@ import (
 )
 
 func main() {
-	softmax()
-	probs()
-	dscores()
-	toHalf()
+	for _, t := range simd.Tiers {
+		softmax(t)
+		probs(t)
+		dscores(t)
+		toHalf(t)
+	}
 	simd.Emit("attn")
 }
 
-// quarter is the number of lanes of a register; a block is four of them.
-const quarter = 16
+const (
+	block    = 64                 // keys
+	quarters = block / simd.Lanes // of a row of a block
+)
 
-// masks splits the 64-bit argument mask into four.
-func masks() [4]OpmaskVirtual {
-	var k [4]OpmaskVirtual
-	m := simd.Arg("mask")
-	for i := range k {
-		k[i] = K()
-		if i > 0 {
-			SHRQ(U8(quarter), m)
-		}
-		KMOVW(m.As32(), k[i])
+// quarter addresses quarter i of a row.
+func quarter(p Register, i int) Mem { return simd.At(p, 4*simd.Lanes*i) }
+
+// lanes selects the lanes of quarter i that a row's mask has.
+func lanes(t simd.Tier, mask GPVirtual, i int) simd.Mask {
+	if i == 0 {
+		return t.Bits(mask)
 	}
-	return k
+	m := GP64()
+	MOVQ(mask, m)
+	SHRQ(U8(simd.Lanes*i), m)
+	return t.Bits(m)
 }
 
-// broadcast loads a float32 argument, or number i behind a pointer argument.
-func broadcast(name string) VecVirtual {
-	z := ZMM()
-	VBROADCASTSS(Load(Param(name), XMM()), z)
-	return z
-}
-
-func softmax() {
-	simd.Func("softmaxAVX512", "func(s *float32, mask uint64, scale float32, stat *float32, acc *float32, dim int)",
-		"One row meets one block: see softmaxGo. stat is the row's m and l; dim a multiple of 16.")
-	exp := simd.NewExp()
-	s, stat := simd.Arg("s"), simd.Arg("stat")
-	k := masks()
-	scale := broadcast("scale")
-
-	inf := simd.Table("negInf", func() { DATA(0, U32(0xff800000)) })
-	low := ZMM()
-	VBROADCASTSS(inf, low)
-	var z [4]VecVirtual
-	top := ZMM()
-	VMOVAPS(low, top)
-	for i := range z {
-		x := ZMM()
-		z[i] = ZMM()
-		VMULPS(simd.At(s, 64*i), scale, x)
-		VMOVAPS(low, z[i])
-		VMOVAPS(x, k[i], z[i])
-		VMAXPS(top, z[i], top) // keeps top where z is NaN
-	}
-	top = simd.MaxLanes(top)
-	old, m := ZMM(), ZMM()
-	VBROADCASTSS(simd.At(stat, 0), old)
-	VBROADCASTSS(top.AsX(), m)
-	VMAXPS(old, m, m)
-	zero := ZMM()
-	VPXORD(zero, zero, zero)
-	VADDPS(zero, m, m) // -0 becomes +0
-	VMOVSS(m.AsX(), simd.At(stat, 0))
-
-	t, first := ZMM(), K()
-	const neqUQ = 4
-	VCMPPS(U8(neqUQ), low, old, first)
-	VSUBPS(m, old, t)
-	corr := ZMM()
-	VMOVAPS_Z(exp.Lanes(t), first, corr) // 0 for a row's first block
-
-	for i := range z {
-		VSUBPS(m, z[i], z[i])
-		p := ZMM()
-		VMOVAPS_Z(exp.Lanes(z[i]), k[i], p)
-		z[i] = p
-		VMOVUPS(p, simd.At(s, 64*i))
-	}
-	a, b := ZMM(), ZMM()
-	VADDPS(z[1], z[0], a)
-	VADDPS(z[3], z[2], b)
-	VADDPS(b, a, a)
-	sum := simd.SumLanes(a)
-	l := XMM()
-	VMOVSS(simd.At(stat, 4), l)
-	VFMADD213SS(sum.AsX(), corr.AsX(), l)
-	VMOVSS(l, simd.At(stat, 4))
-
-	one := XMM()
-	VMOVSS(simd.Table("one", func() { DATA(0, F32(1)) }), one)
-	VUCOMISS(one, corr.AsX())
-	acc, dim := simd.Arg("acc"), simd.Arg("dim")
-	JNE(LabelRef("scale"))
-	JNP(LabelRef("done")) // equal, and not because it is NaN
-	Label("scale")
-	TESTQ(dim, dim)
-	JZ(LabelRef("done"))
-	Label("loop")
-	VMULPS(simd.At(acc, 0), corr, t)
-	VMOVUPS(t, simd.At(acc, 0))
-	ADDQ(U8(64), acc)
-	SUBQ(U8(quarter), dim)
-	JNZ(LabelRef("loop"))
-	Label("done")
-	VZEROUPPER()
-	RET()
-}
-
-func probs() {
-	simd.Func("probsAVX512", "func(dst *float32, s *float32, mask uint64, scale, m, l float32, add bool)",
+func probs(t simd.Tier) {
+	t.Func("probs", "func(dst *float32, s *float32, mask uint64, scale, m, l float32, add bool)",
 		"dst = exp(s*scale - m) / l, or dst += that, in the lanes of mask; the others stay.")
-	exp := simd.NewExp()
-	dst, s := simd.Arg("dst"), simd.Arg("s")
-	k := masks()
-	scale, m, l := broadcast("scale"), broadcast("m"), broadcast("l")
-	flag := Load(Param("add"), GP8()).(GPVirtual)
-	var p [4]VecVirtual
-	for i := range p {
-		x := ZMM()
-		VMULPS(simd.At(s, 64*i), scale, x)
-		VSUBPS(m, x, x)
-		p[i] = exp.Lanes(x)
-		VDIVPS(l, p[i], p[i])
+	dst, s, mask := simd.Arg("dst"), simd.Arg("s"), simd.Arg("mask")
+	scale, m, l := t.Scalar("scale"), t.Scalar("m"), t.Scalar("l")
+	add := Load(Param("add"), GP8()).(GPVirtual)
+	for i := range quarters {
+		x := t.New()
+		simd.Mul(quarter(s, i), scale, x)
+		simd.Sub(m, x, x)
+		p := simd.Exp(x)
+		simd.Div(l, p, p)
+		k := lanes(t, mask, i)
+		store := label("store", i)
+		TESTB(add, add)
+		JZ(LabelRef(store))
+		old := k.Load(t, quarter(dst, i))
+		simd.Add(old, p, p)
+		Label(store)
+		k.Store(p, quarter(dst, i))
 	}
-	TESTB(flag, flag)
-	JZ(LabelRef("store"))
-	for i := range p {
-		old := ZMM()
-		VMOVUPS_Z(simd.At(dst, 64*i), k[i], old)
-		VADDPS(old, p[i], p[i])
-	}
-	Label("store")
-	for i := range p {
-		VMOVUPS(p[i], k[i], simd.At(dst, 64*i))
-	}
-	VZEROUPPER()
-	RET()
+	simd.End()
 }
 
-func dscores() {
-	simd.Func("dscoresAVX512", "func(ds *float32, p *float32, mask uint64, d, scale float32)",
+func dscores(t simd.Tier) {
+	t.Func("dscores", "func(ds *float32, p *float32, mask uint64, d, scale float32)",
 		"ds = p * (ds - d) * scale in the lanes of mask, 0 in the others.")
-	ds, p := simd.Arg("ds"), simd.Arg("p")
-	k := masks()
-	d, scale := broadcast("d"), broadcast("scale")
-	for i := range k {
-		z := ZMM()
-		VMOVUPS(simd.At(ds, 64*i), z)
-		VSUBPS(d, z, z)
-		VMULPS(simd.At(p, 64*i), z, z)
-		VMULPS_Z(scale, z, k[i], z)
-		VMOVUPS(z, simd.At(ds, 64*i))
+	ds, p, mask := simd.Arg("ds"), simd.Arg("p"), simd.Arg("mask")
+	d, scale := t.Scalar("d"), t.Scalar("scale")
+	for i := range quarters {
+		z := t.Load(quarter(ds, i))
+		simd.Sub(d, z, z)
+		simd.Mul(quarter(p, i), z, z)
+		simd.Mul(scale, z, z)
+		lanes(t, mask, i).Only(z)
+		simd.Move(z, quarter(ds, i))
 	}
-	VZEROUPPER()
-	RET()
-}
-
-func toHalf() {
-	simd.Func("toHalfAVX512", "func(dst *uint16, src *float32, n int, mask uint16)",
-		"Rounds n numbers to float16, ties to even; mask is for n mod 16.")
-	dst, src, n := simd.Arg("dst"), simd.Arg("src"), simd.Arg("n")
-	mask := Load(Param("mask"), K()).(OpmaskVirtual)
-	z := ZMM()
-	SUBQ(U8(quarter), n)
-	JLT(LabelRef("rest"))
-	Label("loop")
-	VMOVUPS(simd.At(src, 0), z)
-	VCVTPS2PH(U8(0), z, simd.At(dst, 0))
-	ADDQ(U8(64), src)
-	ADDQ(U8(32), dst)
-	SUBQ(U8(quarter), n)
-	JGE(LabelRef("loop"))
-	Label("rest")
-	ADDQ(U8(quarter), n)
-	JZ(LabelRef("done"))
-	VMOVUPS_Z(simd.At(src, 0), mask, z)
-	y := YMM()
-	VCVTPS2PH(U8(0), z, y)
-	VMOVDQU16(y, mask, simd.At(dst, 0))
-	Label("done")
-	VZEROUPPER()
-	RET()
+	simd.End()
 }

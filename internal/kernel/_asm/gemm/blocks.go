@@ -128,36 +128,3 @@ func (b *block) rows(stride GPVirtual) {
 	VPMULLD(t, b.index, b.index)
 	b.have = true
 }
-
-func (b *block) along(src GPVirtual, mask Op) []VecVirtual {
-	if mask != nil {
-		panic("blocks are whole")
-	}
-	d, m := ZMM(), ZMM()
-	VPBROADCASTW(simd.At(src, 0), d.AsY())
-	VCVTPH2PS(d.AsY(), d)
-	if b.min {
-		VPBROADCASTW(simd.At(src, 2), m.AsY())
-		VCVTPH2PS(m.AsY(), m)
-	}
-	z := []VecVirtual{ZMM(), ZMM()}
-	if b.bits == 8 {
-		for i := range z {
-			VPMOVSXBD(simd.At(src, b.header+16*i), z[i])
-			VCVTDQ2PS(z[i], z[i])
-		}
-	} else {
-		VPMOVZXBD(simd.At(src, b.header), z[0])
-		VPSRLD(U8(4), z[0], z[1])
-		for i := range z {
-			VPERMPS(b.table, z[i], z[i])
-		}
-	}
-	for i := range z {
-		VMULPS(d, z[i], z[i])
-		if b.min {
-			VADDPS(m, z[i], z[i])
-		}
-	}
-	return z
-}

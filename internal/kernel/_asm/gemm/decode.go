@@ -8,7 +8,7 @@ import (
 	"github.com/micaml/mica/internal/kernel/_asm/simd"
 )
 
-// A decoder turns stored weights into float32, across 16 rows or along one.
+// A decoder turns stored weights into float32, across 16 rows.
 type decoder interface {
 	name() string
 	// step is the size of a unit of numbers and of the bytes that hold it;
@@ -19,9 +19,6 @@ type decoder interface {
 	// unit decodes the unit at off of 16 rows and calls use for each number
 	// in ascending order, with lane r the number of row r.
 	unit(r simd.Rows16, off int, use func(i int, z VecVirtual))
-	// along decodes 16 consecutive numbers, or those that mask selects
-	// and zeros for the others. Blocks decode 32 and take no mask.
-	along(src GPVirtual, mask Op) []VecVirtual
 }
 
 // lanes holds the masks of simd.Quads.
@@ -37,15 +34,6 @@ func (d *f32) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
 	for i, z := range simd.Quads(r, off, d.k) {
 		use(i, z)
 	}
-}
-func (d *f32) along(src GPVirtual, mask Op) []VecVirtual {
-	z := ZMM()
-	if mask == nil {
-		VMOVUPS(simd.At(src, 0), z)
-	} else {
-		VMOVUPS_Z(simd.At(src, 0), mask, z)
-	}
-	return []VecVirtual{z}
 }
 
 // halves is what f16 and bf16 share: a dword holds numbers 2t and 2t+1.
@@ -80,16 +68,6 @@ func (d *f16) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
 		use(2*i+1, odd)
 	}
 }
-func (d *f16) along(src GPVirtual, mask Op) []VecVirtual {
-	z := ZMM()
-	if mask == nil {
-		VCVTPH2PS(simd.At(src, 0), z)
-	} else {
-		VMOVDQU16_Z(simd.At(src, 0), mask, z.AsY())
-		VCVTPH2PS(z.AsY(), z)
-	}
-	return []VecVirtual{z}
-}
 
 type bf16 struct{ halves }
 
@@ -108,14 +86,4 @@ func (d *bf16) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
 		use(2*i, even)
 		use(2*i+1, odd)
 	}
-}
-func (d *bf16) along(src GPVirtual, mask Op) []VecVirtual {
-	z := ZMM()
-	if mask == nil {
-		VPMOVZXWD(simd.At(src, 0), z)
-	} else {
-		VPMOVZXWD_Z(simd.At(src, 0), mask, z)
-	}
-	VPSLLD(U8(16), z, z)
-	return []VecVirtual{z}
 }

@@ -6,5 +6,11 @@ import "github.com/micaml/mica/internal/kernel/_asm/simd"
 func main() {
 	tiles()
 	weights()
+	for _, t := range simd.Tiers {
+		natural(t)
+		superblocks(t)
+	}
+	transpose256()
+	gemv256()
 	simd.Emit("gemm")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -21,9 +22,11 @@ func weights() {
 		func() decoder { return q4_1() },
 	} {
 		packT(make())
-		packN(make())
 		gemv(make(), 1)
 		gemv(make(), 2)
+		for n := 2; n <= maxFew; n++ {
+			few(make(), n)
+		}
 	}
 }
 
@@ -97,7 +100,7 @@ func across(d decoder, groups []simd.Rows16, k GPVirtual, use func(group, i int,
 
 // packT emits the packer for y = x W^T: 16 rows of W become 16 columns.
 func packT(d decoder) {
-	simd.Func("packT"+d.name(), "func(dst *float32, ldp int, w *byte, stride, k int)",
+	simd.Func("packT"+d.name()+"_512", "func(dst *float32, ldp int, w *byte, stride, k int)",
 		"16 rows of k numbers, stride bytes apart, become k rows of 16, ldp bytes apart.")
 	dst, ldp, w, stride, k := simd.Arg("dst"), simd.Arg("ldp"), simd.Arg("w"), simd.Arg("stride"), simd.Arg("k")
 	d.init()
@@ -121,10 +124,12 @@ func packT(d decoder) {
 // a multiple of every step of across.
 const segment = 128
 
+var negativeZero = float32(math.Copysign(0, -1)) // adds to x as x, even to -0
+
 // gemv emits y = W x for 16 rows or for 32, where two chains hide the latency
 // of each other.
 func gemv(d decoder, groups int) {
-	simd.Func(fmt.Sprintf("gemv%s_%d", d.name(), 16*groups), "func(y *float32, x *float32, w *byte, stride, k int, acc bool)",
+	simd.Func(fmt.Sprintf("gemv%s_%d_512", d.name(), 16*groups), "func(y *float32, x *float32, w *byte, stride, k int, acc bool)",
 		fmt.Sprintf("%d rows of W, stride bytes apart, times k numbers of x.", 16*groups))
 	x, w, stride, k := simd.Arg("x"), simd.Arg("w"), simd.Arg("stride"), simd.Arg("k")
 	rows := []simd.Rows16{simd.NewRows16(w, stride)}
@@ -190,50 +195,6 @@ func gemv(d decoder, groups int) {
 	for g := range total {
 		VMOVUPS(total[g], simd.At(y, 64*g))
 	}
-	VZEROUPPER()
-	RET()
-}
-
-// packN emits the packer for dX = dY W: rows of W stay rows.
-func packN(d decoder) {
-	simd.Func("packN"+d.name(), "func(dst *float32, ldp int, w *byte, stride, rows, cols int, mask uint16)",
-		"rows of cols numbers, stride bytes apart, become rows ldp bytes apart, padded with zeros to 16. mask is for cols mod 16.")
-	dst, ldp, w, stride, rows, cols := simd.Arg("dst"), simd.Arg("ldp"), simd.Arg("w"), simd.Arg("stride"), simd.Arg("rows"), simd.Arg("cols")
-	mask := Load(Param("mask"), K()).(OpmaskVirtual)
-	d.init()
-	numbers, bytes, whole := d.step()
-	if !whole {
-		numbers, bytes = 16, 16/numbers*bytes
-	}
-	Label("row")
-	to, from, n := GP64(), GP64(), GP64()
-	MOVQ(dst, to)
-	MOVQ(w, from)
-	MOVQ(cols, n)
-	SUBQ(U32(uint32(numbers)), n)
-	JLT(LabelRef("rest"))
-	Label("loop")
-	store := func(zs []VecVirtual) {
-		for i, z := range zs {
-			VMOVUPS(z, simd.At(to, 64*i))
-		}
-	}
-	store(d.along(from, nil))
-	ADDQ(U32(uint32(bytes)), from)
-	ADDQ(U32(uint32(4*numbers)), to)
-	SUBQ(U32(uint32(numbers)), n)
-	JGE(LabelRef("loop"))
-	Label("rest")
-	if !whole {
-		ADDQ(U32(uint32(numbers)), n)
-		JZ(LabelRef("next"))
-		store(d.along(from, mask))
-		Label("next")
-	}
-	ADDQ(ldp, dst)
-	ADDQ(stride, w)
-	DECQ(rows)
-	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }

@@ -1,4 +1,4 @@
-// Command rope generates the AVX-512 kernels of package rope.
+// Command rope generates the kernels of package rope.
 package main
 
 import (
@@ -6,93 +6,104 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 
-	"github.com/micaml/mica/internal/kernel/_asm/row"
 	"github.com/micaml/mica/internal/kernel/_asm/simd"
 )
 
 func main() {
-	interleaved()
-	halves()
+	for _, t := range simd.Tiers {
+		interleaved(t)
+		halves(t)
+	}
 	simd.Emit("rope")
 }
 
 const signature = "func(dst, x, table *float32, pairs int, sign float32)"
 
 // interleaved has cosine and sine where the numbers of a pair are.
-func interleaved() {
-	simd.Func("interleaved512", signature, "turns numbers 2i and 2i+1.")
+func interleaved(t simd.Tier) {
+	t.Func("interleaved", signature, "turns numbers 2i and 2i+1.")
 	dst, x, table, n := simd.Arg("dst"), simd.Arg("x"), simd.Arg("table"), simd.Arg("pairs")
-	sign := row.Scalar("sign")
+	sign := t.Scalar("sign")
 	ADDQ(n, n)
-	row.Loop(n, []GPVirtual{dst, x, table}, func(p row.Part) {
-		v, t := p.Load(x), p.Load(table)
-		cos, sin, other := ZMM(), ZMM(), ZMM()
-		VMOVSLDUP(t, cos)
-		VMOVSHDUP(t, sin)
-		VMULPS(sign, sin, sin)
-		VPERMILPS(U8(0b10_11_00_01), v, other)
-		VMULPS(sin, other, other)
-		VFMADDSUB213PS(other, cos, v) // even numbers: minus, odd ones: plus
+	t.Loop(n, []GPVirtual{dst, x, table}, func(p simd.Part) {
+		v, angle := p.Load(x), p.Load(table)
+		cos, sin, other := t.New(), t.New(), t.New()
+		simd.EvenTwice(angle, cos)
+		simd.OddTwice(angle, sin)
+		simd.Mul(sign, sin, sin)
+		simd.Permute(U8(0b10_11_00_01), v, other)
+		simd.Mul(sin, other, other)
+		simd.FMAddSub(other, cos, v) // even numbers: minus, odd ones: plus
 		p.Store(v, dst)
 	})
-	VZEROUPPER()
-	RET()
+	simd.End()
 }
 
 // halves sorts cosines from sines: 32 numbers of the table for 16 pairs.
-func halves() {
-	even := GLOBL("even", NOPTR|RODATA)
-	for i := range 16 {
-		DATA(4*i, U32(2*i))
-	}
-	odd := GLOBL("odd", NOPTR|RODATA)
-	for i := range 16 {
-		DATA(4*i, U32(2*i+1))
-	}
-	simd.Func("halves512", signature, "turns numbers i and i+pairs.")
+func halves(t simd.Tier) {
+	t.Func("halves", signature, "turns numbers i and i+pairs.")
 	dst, x, table, n := simd.Arg("dst"), simd.Arg("x"), simd.Arg("table"), simd.Arg("pairs")
-	sign := row.Scalar("sign")
+	sign := t.Scalar("sign")
 	dst1, x1 := GP64(), GP64()
 	LEAQ(Mem{Base: dst, Index: n, Scale: 4}, dst1)
 	LEAQ(Mem{Base: x, Index: n, Scale: 4}, x1)
-	Label("pairs")
-	// Masks of min(n, 16) numbers and twice as many of the table.
-	m, ones := GP64(), GP32()
-	MOVQ(U32(16), m)
-	CMPQ(n, m)
-	CMOVQLT(n, m)
-	k := row.Mask(m)
-	lo, hi := K(), K()
-	ADDQ(m, m)
-	MOVL(U32(1<<32-1), ones)
-	BZHIL(m.As32(), ones, ones)
-	KMOVW(ones, lo)
-	SHRL(U8(16), ones)
-	KMOVW(ones, hi)
+	// The table is named twice because it moves on by twice as much.
+	t.Loop(n, []GPVirtual{dst, dst1, x, x1, table, table}, func(p simd.Part) {
+		cos, sin := angles(t, table, n, p)
+		simd.Mul(sign, sin, sin)
+		a, b, s, u := p.Load(x), p.Load(x1), t.New(), t.New()
+		simd.Mul(sin, b, s)
+		simd.Mul(sin, a, u)
+		simd.FMS213(s, cos, a)
+		simd.FMA213(u, cos, b)
+		p.Store(a, dst)
+		p.Store(b, dst1)
+	})
+	simd.End()
+}
 
-	t0, t1, cos, sin := ZMM(), ZMM(), ZMM(), ZMM()
-	VMOVUPS_Z(simd.At(table, 0), lo, t0)
-	VMOVUPS_Z(simd.At(table, 64), hi, t1)
-	VMOVDQU32(even, cos)
-	VMOVDQU32(odd, sin)
-	VPERMI2PS(t1, t0, cos)
-	VPERMI2PS(t1, t0, sin)
-	VMULPS(sign, sin, sin)
-	a, b, s, u := ZMM(), ZMM(), ZMM(), ZMM()
-	VMOVUPS_Z(simd.At(x, 0), k, a)
-	VMOVUPS_Z(simd.At(x1, 0), k, b)
-	VMULPS(sin, b, s)
-	VMULPS(sin, a, u)
-	VFMSUB213PS(s, cos, a)
-	VFMADD213PS(u, cos, b)
-	VMOVUPS(a, k, simd.At(dst, 0))
-	VMOVUPS(b, k, simd.At(dst1, 0))
-	for _, p := range []GPVirtual{dst, dst1, x, x1} {
-		ADDQ(U8(64), p)
+// angles loads 16 pairs of a table, or the n that are left, as cosines and sines.
+func angles(t simd.Tier, table, n GPVirtual, p simd.Part) (cos, sin simd.F32x16) {
+	var lo, hi simd.Mask
+	if !p.Whole() {
+		// 2n numbers: up to 16, and what is more than 16.
+		m, zero := GP64(), GP64()
+		LEAQ(Mem{Base: n, Index: n, Scale: 1}, m)
+		most := GP64()
+		MOVQ(U32(simd.Lanes), most)
+		CMPQ(m, most)
+		CMOVQGT(most, m)
+		lo = t.FirstLanes(m)
+		LEAQ(Mem{Base: n, Index: n, Scale: 1}, m)
+		XORQ(zero, zero)
+		SUBQ(U8(simd.Lanes), m)
+		CMOVQLT(zero, m)
+		hi = t.FirstLanes(m)
 	}
-	ADDQ(U32(128), table)
-	SUBQ(U8(16), n)
-	JG(LabelRef("pairs"))
-	VZEROUPPER()
-	RET()
+	v0, v1 := lo.Load(t, simd.At(table, 0)), hi.Load(t, simd.At(table, 4*simd.Lanes))
+	cos, sin = t.New(), t.New()
+	if t == simd.AVX512 {
+		Comment("cosines are the even numbers, sines the odd ones")
+		VMOVDQU32(indices("even", 0), cos[0])
+		VMOVDQU32(indices("odd", 1), sin[0])
+		VPERMI2PS(v1[0], v0[0], cos[0])
+		VPERMI2PS(v1[0], v0[0], sin[0])
+		return cos, sin
+	}
+	for i, v := range []simd.F32x16{v0, v1} {
+		const evens, odds, middle = 0b10_00_10_00, 0b11_01_11_01, 0b11_01_10_00
+		VSHUFPS(U8(evens), v[1], v[0], cos[i])
+		VSHUFPS(U8(odds), v[1], v[0], sin[i])
+		VPERMPD(U8(middle), cos[i], cos[i]) // which a shuffle leaves the wrong way round
+		VPERMPD(U8(middle), sin[i], sin[i])
+	}
+	return cos, sin
+}
+
+func indices(name string, first int) Mem {
+	return simd.Table(name, func() {
+		for i := range simd.Lanes {
+			DATA(4*i, U32(2*i+first))
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime/debug"
 
 	"github.com/mmcloughlin/avo/build"
@@ -14,6 +15,10 @@ import (
 // names the generator and the version of avo.
 func Emit(generator string) {
 	build.Generate()
+	if err := checkAVX2(flag.Lookup("out").Value.String()); err != nil {
+		fmt.Fprintln(os.Stderr, generator+":", err)
+		os.Exit(1)
+	}
 	for _, f := range []string{"out", "stubs"} {
 		if err := sign(flag.Lookup(f).Value.String(), generator); err != nil {
 			fmt.Fprintln(os.Stderr, generator+":", err)
@@ -43,4 +48,26 @@ func avoVersion() string {
 		}
 	}
 	return "(unknown version)"
+}
+
+// beyondAVX2 are registers that AVX2 hasn't got; avo hands them out when more
+// than 16 are in use.
+var beyondAVX2 = regexp.MustCompile(`\b([XY](1[6-9]|2\d|3[01])|Z\d+|K[0-7])\b`)
+
+// checkAVX2 fails if a function named as one of AVX2 is not.
+func checkAVX2(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for _, f := range bytes.Split(b, []byte("\nTEXT "))[1:] {
+		name, code, _ := bytes.Cut(f, []byte("("))
+		if !bytes.HasSuffix(name, []byte(AVX2.Suffix())) {
+			continue
+		}
+		if r := beyondAVX2.Find(code); r != nil {
+			return fmt.Errorf("%s uses %s", name, r)
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
-// Package simd holds what the kernel generators share: the output flags, the
-// 16-row transpose, the exponential and the reduction tree. It emits AVX-512
-// code into avo's current function.
+// Package simd holds what the kernel generators share. A [Tier] emits AVX-512 or
+// AVX2 code from one text: vectors of 16 lanes, masks, loops, the exponential and
+// the tree of sums. The 16-row transpose is AVX-512's. All go to avo's current
+// function.
 package simd
 
 import (
@@ -119,26 +120,6 @@ func Transpose4x4(z [4]VecVirtual) [4]VecVirtual {
 	VUNPCKLPD(t[3], t[1], o[2])
 	VUNPCKHPD(t[3], t[1], o[3])
 	return o
-}
-
-// SumLanes adds the 16 lanes of z: lane i+8 to lane i, then 4, 2 and 1, the
-// tree of f32.SumLanes. The sum is lane 0 of the result.
-func SumLanes(z VecVirtual) VecVirtual { return reduce(z, VADDPS) }
-
-// MaxLanes is SumLanes for the maximum.
-func MaxLanes(z VecVirtual) VecVirtual { return reduce(z, VMAXPS) }
-
-func reduce(z VecVirtual, op func(...Op)) VecVirtual {
-	hi, s := ZMM(), ZMM()
-	VEXTRACTF32X8(U8(1), z, hi.AsY())
-	op(hi.AsY(), z.AsY(), s.AsY())
-	VEXTRACTF32X4(U8(1), s.AsY(), hi.AsX())
-	op(hi.AsX(), s.AsX(), s.AsX())
-	VPERMILPS(U8(0b01_00_11_10), s.AsX(), hi.AsX())
-	op(hi.AsX(), s.AsX(), s.AsX())
-	VPERMILPS(U8(0b10_11_00_01), s.AsX(), hi.AsX())
-	op(hi.AsX(), s.AsX(), s.AsX())
-	return s
 }
 
 // tables are the constants already emitted.

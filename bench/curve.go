@@ -1,0 +1,42 @@
+package main
+
+import "fmt"
+
+// curves are the pictures: what mica and llama.cpp do as something grows.
+func curves() []chart {
+	both := func(mica, llama string) []string { return []string{mica, llama} }
+	prompt := chart{file: "prompt.svg", title: "Reading a prompt, SmolLM2-135M " + curveModel, x: "prompt length (tokens)", y: "tokens/s"}
+	for _, threads := range []int{2, 1} {
+		g := prompts
+		names := both("mica", fmt.Sprintf("llama.cpp t%d", threads))
+		for i, label := range []string{"mica", "llama.cpp"} {
+			l := line{label: fmt.Sprintf("%s, %d thread%s", label, threads, plural(threads)), color: i, dashed: threads == 1}
+			for _, n := range promptPoints {
+				l.points = append(l.points, point{float64(n), promptRow(curveModel, n, threads, g).name, names[i], float64(n)})
+			}
+			prompt.lines = append(prompt.lines, l)
+		}
+	}
+	depth := chart{file: "depth.svg", title: "Generation after a context, SmolLM2-135M " + curveModel, x: "tokens of context", y: "tokens/s"}
+	rows := chart{file: "rows.svg", title: "Tokens through the same weights at once, SmolLM2-135M " + curveModel, x: "tokens at once", y: "tokens/s", log: true}
+	for i, s := range []struct{ label, series string }{{"mica, 2 threads", "mica"}, {"llama.cpp, 1 thread", "llama.cpp t1"}, {"llama.cpp, 2 threads", "llama.cpp t2"}} {
+		d := line{label: s.label, color: min(i, 1), dashed: i == 1}
+		for _, n := range depthPoints {
+			d.points = append(d.points, point{float64(n), generationRow(curveModel, n, generation).name, s.series, 64})
+		}
+		depth.lines = append(depth.lines, d)
+		r := line{label: s.label, color: min(i, 1), dashed: i == 1}
+		for _, n := range rowPoints {
+			r.points = append(r.points, point{float64(n), rowsRow(n).name, s.series, float64(n)})
+		}
+		rows.lines = append(rows.lines, r)
+	}
+	return []chart{prompt, depth, rows}
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}

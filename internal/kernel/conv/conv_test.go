@@ -1,0 +1,273 @@
+package conv
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/kerneltest"
+	"github.com/micaml/mica/internal/par"
+)
+
+// call runs one kernel of a tier on awkward numbers and returns what it wrote.
+type call func(k *kernels, dst, x, y []float32, n, channels int)
+
+var twinTests = map[string]call{
+	"depthwise[25]*": func(k *kernels, dst, x, w []float32, n, channels int) {
+		// 3 x 2 taps: rows of pixels 1 apart, kernel rows and taps as near.
+		s := strip{y: dst, ys: channels, x: x, xs: channels, xrow: 1, xtap: 2, w: w, wrow: 1, wtap: 1, kh: 3, kw: 2, n: n, channels: channels, add: n%2 == 0}
+		s.check()
+		k.depthwise(&s)
+	},
+	"depthwiseGrad1_*": func(k *kernels, dst, x, y []float32, n, channels int) {
+		s := gradStrip{dw: dst, wtap: lanes, x: x, xs: channels, xtap: 1, dy: y, ys: channels, taps: 1, n: n, channels: channels}
+		s.check()
+		k.grad(&s)
+	},
+	"depthwiseGrad2_*": func(k *kernels, dst, x, y []float32, n, channels int) {
+		s := gradStrip{dw: dst, wtap: lanes, x: x, xs: channels, xtap: 3, dy: y, ys: channels, taps: 2, n: n, channels: channels}
+		s.check()
+		k.grad(&s)
+	},
+	"depthwiseGrad3_*": func(k *kernels, dst, x, y []float32, n, channels int) {
+		s := gradStrip{dw: dst, wtap: lanes, x: x, xs: channels, xtap: 2, dy: y, ys: channels, taps: 3, n: n, channels: channels}
+		s.check()
+		k.grad(&s)
+	},
+}
+
+var guardTests = map[string]func(t *testing.T){"*": guard}
+
+// sizes are of dst, x and the third slice: exactly what each kernel touches.
+func sizes(name string, n, channels int) (dst, x, y int) {
+	switch name {
+	case "depthwise[25]*":
+		return n * channels, n*channels + 2 + 2, lanes + 3
+	case "depthwiseGrad1_*":
+		return lanes, n * channels, n * channels
+	}
+	if name == "depthwiseGrad2_*" {
+		return 2 * lanes, n*channels + 3, n * channels
+	}
+	return 3 * lanes, n*channels + 4, n * channels
+}
+
+func TestTwin(t *testing.T) {
+	kerneltest.ForEachTier(t, func(t *testing.T, tr cpu.Tier) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for name, f := range twinTests {
+			for channels := 1; channels <= lanes; channels++ {
+				for n := 1; n < 11; n++ {
+					for _, share := range []float64{0, 0.3} {
+						a, b, c := sizes(name, n, channels)
+						dst, x, y := make([]float32, a), make([]float32, b), make([]float32, c)
+						for _, s := range [][]float32{dst, x, y} {
+							kerneltest.Awkward(s, r.Uint64, share)
+						}
+						want := append([]float32(nil), dst...)
+						f(tier(tr), dst, x, y, n, channels)
+						f(&plain, want, x, y, n, channels)
+						if name != "depthwise[25]*" { // lanes past the channels hold anything
+							for i := range dst {
+								if i%lanes >= channels {
+									dst[i], want[i] = 0, 0
+								}
+							}
+						}
+						kerneltest.CheckBits(t, fmt.Sprintf("%s of %d x %d", name, n, channels), dst, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestGuardPages(t *testing.T) {
+	for name, f := range guardTests {
+		t.Run(name, f)
+	}
+}
+
+func guard(t *testing.T) {
+	kerneltest.ForEachTier(t, func(t *testing.T, tr cpu.Tier) {
+		for _, edge := range kerneltest.Edges {
+			for name, f := range twinTests {
+				for channels := 1; channels <= lanes; channels += 3 {
+					for n := 1; n < 7; n++ {
+						a, b, c := sizes(name, n, channels)
+						f(tier(tr), kerneltest.GuardedOf[float32](t, a, edge), kerneltest.GuardedOf[float32](t, b, edge), kerneltest.GuardedOf[float32](t, c, edge), n, channels)
+					}
+				}
+			}
+		}
+	})
+}
+
+func normals(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+// shapes are drawn ones, of each kind some.
+func shapes(t *testing.T, f func(name string, s *Shape, r *rand.Rand)) {
+	for seed := range uint64(72) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		d := func(n int) int { return 1 + r.IntN(n) }
+		s := &Shape{N: d(3), H: d(9), W: d(24), KH: d(3), KW: d(4), StrideH: d(3), StrideW: d(3), DilationH: d(2), DilationW: d(2), Groups: d(3)}
+		s.Top, s.Left, s.Bottom, s.Right = r.IntN(3), r.IntN(4), r.IntN(3), r.IntN(4)
+		s.In, s.Out = s.Groups*d(20), s.Groups*d(36)
+		switch seed % 6 {
+		case 0: // depthwise
+			s.Groups = 2 + r.IntN(40)
+			s.In, s.Out = s.Groups, s.Groups
+		case 1: // of one pixel
+			s.KH, s.KW, s.Top, s.Left, s.Bottom, s.Right, s.StrideH, s.StrideW = 1, 1, 0, 0, 0, 0, d(2), d(2)
+		case 2: // rows of the kernel
+			s.In, s.Groups, s.W, s.KH, s.KW, s.StrideW, s.DilationW = 33+d(40), 1, 18+d(30), 3, 3, 1, d(2)
+		case 3: // a sequence
+			s.H, s.KH, s.Top, s.Bottom, s.StrideH = 1, 1, 0, 0, 1
+		}
+		if s.Complete() != nil {
+			continue
+		}
+		f(fmt.Sprintf("seed %d: %+v", seed, *s), s, r)
+	}
+}
+
+// reference is the definition, in float64, with sums of magnitudes beside.
+func reference(s *Shape, visit func(y, x, w int)) {
+	in, out := s.In/s.Groups, s.Out/s.Groups
+	for n := range s.N {
+		for i := range s.OutH {
+			for j := range s.OutW {
+				for o := range s.Out {
+					for a := range s.KH {
+						for b := range s.KW {
+							h, w := i*s.StrideH-s.Top+a*s.DilationH, j*s.StrideW-s.Left+b*s.DilationW
+							if h < 0 || h >= s.H || w < 0 || w >= s.W {
+								continue
+							}
+							for c := range in {
+								visit(((n*s.OutH+i)*s.OutW+j)*s.Out+o, ((n*s.H+h)*s.W+w)*s.In+o/out*in+c, o*s.Terms()+(a*s.KW+b)*in+c)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func (s *Shape) sizes() (x, y, w int) {
+	return s.N * s.H * s.W * s.In, s.N * s.OutH * s.OutW * s.Out, s.Out * s.Terms()
+}
+
+func near(t *testing.T, what string, got, start []float32, want, size []float64) {
+	t.Helper()
+	for i := range got {
+		if e := math.Abs(float64(got[i]) - float64(start[i]) - want[i]); !(e <= 4e-6*(size[i]+1)) {
+			t.Fatalf("%s: number %d is off by %v", what, i, e)
+		}
+	}
+}
+
+// Each function against the definition, and the bits of each tier and number of
+// workers against the plain one's.
+func TestAgainstDefinition(t *testing.T) {
+	pool := par.New(3)
+	defer pool.Close()
+	kinds := map[bool]int{}
+	shapes(t, func(name string, s *Shape, r *rand.Rand) {
+		kinds[s.depthwise()]++
+		nx, ny, nw := s.sizes()
+		x, y, w := normals(r, nx), normals(r, ny), normals(r, nw)
+		type result struct{ y, dx, dw []float32 }
+		all := func(t cpu.Tier, p *par.Pool, add bool) result {
+			var sc Scratch
+			g := result{append([]float32(nil), y...), append([]float32(nil), x...), append([]float32(nil), w...)}
+			forward(t, p, &sc, s, g.y, x, w, add)
+			adjoint(t, p, &sc, s, g.dx, y, w, add)
+			weightGradient(t, p, &sc, s, g.dw, y, x)
+			return g
+		}
+		for _, add := range []bool{true, false} {
+			want := all(cpu.Go, nil, add)
+			for _, tr := range cpu.Tiers() {
+				for _, p := range []*par.Pool{nil, pool} {
+					got := all(tr, p, add)
+					kerneltest.CheckBits(t, name+" y", got.y, want.y)
+					kerneltest.CheckBits(t, name+" dx", got.dx, want.dx)
+					kerneltest.CheckBits(t, name+" dw", got.dw, want.dw)
+				}
+			}
+			var v [6][]float64
+			for i, n := range []int{ny, ny, nx, nx, nw, nw} {
+				v[i] = make([]float64, n)
+			}
+			reference(s, func(i, j, k int) {
+				for q, f := range [3][3]float32{{x[j], w[k]}, {y[i], w[k]}, {x[j], y[i]}} {
+					at := [3]int{i, j, k}[q]
+					v[2*q][at] += float64(f[0]) * float64(f[1])
+					v[2*q+1][at] += math.Abs(float64(f[0]) * float64(f[1]))
+				}
+			})
+			zy, zx := make([]float32, ny), make([]float32, nx)
+			if add {
+				zy, zx = y, x
+			}
+			near(t, name+" y", want.y, zy, v[0], v[1])
+			near(t, name+" dx", want.dx, zx, v[2], v[3])
+			near(t, name+" dw", want.dw, w, v[4], v[5])
+		}
+	})
+	if kinds[true] < 8 || kinds[false] < 40 {
+		t.Errorf("only %v shapes", kinds)
+	}
+}
+
+// Images of a batch don't know of each other.
+func TestBatch(t *testing.T) {
+	shapes(t, func(name string, s *Shape, r *rand.Rand) {
+		nx, ny, nw := s.sizes()
+		x, w, y := normals(r, nx), normals(r, nw), make([]float32, ny)
+		dx := make([]float32, nx)
+		var sc Scratch
+		Forward(nil, &sc, s, y, x, w, false)
+		Adjoint(nil, &sc, s, dx, y, w, false)
+		one := *s
+		one.N = 1
+		for n := range s.N {
+			y1, dx1 := make([]float32, ny/s.N), make([]float32, nx/s.N)
+			Forward(nil, &sc, &one, y1, x[n*nx/s.N:][:nx/s.N], w, false)
+			Adjoint(nil, &sc, &one, dx1, y1, w, false)
+			kerneltest.CheckBits(t, name+" y", y[n*ny/s.N:][:ny/s.N], y1)
+			kerneltest.CheckBits(t, name+" dx", dx[n*nx/s.N:][:nx/s.N], dx1)
+		}
+	})
+}
+
+func TestAllocatesNothing(t *testing.T) {
+	p := par.New(2)
+	defer p.Close()
+	for _, groups := range []int{1, 32} {
+		s := &Shape{N: 2, H: 20, W: 20, In: 32, Out: 32, Groups: groups, KH: 3, KW: 3, StrideH: 2, StrideW: 2, DilationH: 1, DilationW: 1, Top: 1, Left: 1, Bottom: 1, Right: 1}
+		if err := s.Complete(); err != nil {
+			t.Fatal(err)
+		}
+		nx, ny, nw := s.sizes()
+		x, y, w := make([]float32, nx), make([]float32, ny), make([]float32, nw)
+		var sc Scratch
+		if n := testing.AllocsPerRun(20, func() {
+			Forward(p, &sc, s, y, x, w, false)
+			Adjoint(p, &sc, s, x, y, w, false)
+			Gradient(p, &sc, s, w, y, x)
+		}); n > 0 {
+			t.Errorf("%d groups: %v allocations", groups, n)
+		}
+	}
+}

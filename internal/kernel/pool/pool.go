@@ -1,0 +1,129 @@
+// Package pool is the pooling of images, forward and backward: the largest number
+// or the average of windows. A pixel is a row and a channel is a column, as in
+// package conv, whose Shape says the windows; padding has no numbers.
+//
+// The largest number is the first of equal ones in the order of the taps (row of
+// the window, column), and a NaN, the last one, over any number. Its gradient goes
+// to the pixel that it came from; a pixel adds what it gets, tap after tap inside
+// a row of windows, row after row. An average is a depthwise convolution with
+// equal weights: 1/taps if the padding counts, otherwise 1 and a product with
+// 1/count after it.
+//
+// The ladder:
+//
+//  1. Windows of one pixel after another, 16 channels as lanes; the tap's number
+//     runs along in a register, so that forward remembers it and backward compares
+//     instead of searching again.
+//
+// Versions of several pixels at a time would save nothing: a window's numbers are
+// read once each.
+package pool
+
+import (
+	"fmt"
+
+	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/kernel/act"
+	"github.com/micaml/mica/internal/kernel/conv"
+	"github.com/micaml/mica/internal/par"
+)
+
+const lanes = 16
+
+// Scratch is the memory of the poolings of a pass; see conv.Scratch.
+type Scratch struct {
+	conv    conv.Scratch
+	weights []float32
+	scaled  []float32
+	job     job
+}
+
+func axes(s *conv.Shape) (h, w conv.Axis) {
+	return conv.Axis{N: s.OutH, Stride: s.StrideH, First: -s.Top, Step: s.DilationH, Taps: s.KH, Size: s.H},
+		conv.Axis{N: s.OutW, Stride: s.StrideW, First: -s.Left, Step: s.DilationW, Taps: s.KW, Size: s.W}
+}
+
+// Max sets y to the largest number of each window and which to its tap, as a
+// float32; a window that is all padding has -Inf and tap -1. which has the size
+// of y.
+func Max(p *par.Pool, s *Scratch, sh *conv.Shape, y, which, x []float32) {
+	largest(cpu.Kernels(), p, s, sh, y, which, x)
+}
+
+func largest(t cpu.Tier, p *par.Pool, s *Scratch, sh *conv.Shape, y, which, x []float32) {
+	check(sh, len(x), len(y), len(which))
+	s.start(p, t, sh)
+	s.job.x, s.job.y, s.job.which = x, y, which
+	p.For(sh.N*sh.OutH, 1+4096/(sh.OutW*sh.In), &s.job)
+	s.job.stop()
+}
+
+// MaxBackward adds to dx the gradient with respect to x.
+func MaxBackward(p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy, which []float32) {
+	largestBackward(cpu.Kernels(), p, s, sh, dx, dy, which)
+}
+
+func largestBackward(t cpu.Tier, p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy, which []float32) {
+	check(sh, len(dx), len(dy), len(which))
+	s.start(p, t, sh)
+	s.job.x, s.job.y, s.job.which, s.job.back = dx, dy, which, true
+	// Windows overlap, but not those of different images or channels.
+	p.For(sh.N*((sh.In+lanes-1)/lanes), 1, &s.job)
+	s.job.stop()
+}
+
+// Average sets y to the average of each window: of all its taps if padding counts,
+// as zeros, otherwise of those that are there.
+func Average(p *par.Pool, s *Scratch, sh *conv.Shape, y, x []float32, padding bool) {
+	conv.Forward(p, &s.conv, sh, y, x, s.equal(sh, padding), false)
+	if !padding {
+		byCount(sh, y, y)
+	}
+}
+
+// AverageBackward adds to dx the gradient with respect to x.
+func AverageBackward(p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy []float32, padding bool) {
+	if !padding {
+		if len(s.scaled) < len(dy) {
+			s.scaled = make([]float32, len(dy))
+		}
+		byCount(sh, s.scaled[:len(dy)], dy)
+		dy = s.scaled[:len(dy)]
+	}
+	conv.Adjoint(p, &s.conv, sh, dx, dy, s.equal(sh, padding), true)
+}
+
+// equal returns the weights of an average.
+func (s *Scratch) equal(sh *conv.Shape, padding bool) []float32 {
+	n := sh.Out * sh.Terms()
+	if len(s.weights) < n {
+		s.weights = make([]float32, n)
+	}
+	w := float32(1)
+	if padding {
+		w /= float32(sh.KH * sh.KW)
+	}
+	for i := range s.weights[:n] {
+		s.weights[i] = w
+	}
+	return s.weights[:n]
+}
+
+// byCount divides each pixel by the number of its taps that are there.
+func byCount(sh *conv.Shape, dst, src []float32) {
+	h, w := axes(sh)
+	for i := range sh.N * sh.OutH {
+		a, b := h.Clip(i % sh.OutH)
+		for j := range sh.OutW {
+			c, d := w.Clip(j)
+			at := (i*sh.OutW + j) * sh.Out
+			act.Scale(dst[at:][:sh.Out], src[at:][:sh.Out], 1/float32(max(1, (b-a)*(d-c))))
+		}
+	}
+}
+
+func check(s *conv.Shape, x, y, which int) {
+	if s.In != s.Out || x < s.N*s.H*s.W*s.In || min(y, which) < s.N*s.OutH*s.OutW*s.Out {
+		panic(fmt.Sprintf("pool: %d, %d and %d numbers for %+v", x, y, which, *s))
+	}
+}
