@@ -34,12 +34,13 @@ func main() {
 
 const usage = `bench measures mica beside other programs.
 
-Usage: go run ./bench [flags] [run | list | models | report]
+Usage: go run ./bench [flags] [run | list | models | profile | report]
 
-  run     measure, then report (what you get without a word)
-  list    print the rows and about how long each takes
-  models  make the model files
-  report  write RESULTS.md and the pictures from the results at hand
+  run      measure, then report (what you get without a word)
+  list     print the rows and about how long each takes
+  models   make the model files
+  profile  write PROFILE.md: where the time goes, by op
+  report   write RESULTS.md and the pictures from the results at hand
 
 `
 
@@ -92,12 +93,14 @@ func command(ctx context.Context, args []string) error {
 	case "models":
 		_, err := makeModels(s.cache, b.say)
 		return err
+	case "profile":
+		return b.profile(ctx)
 	case "spin": // the busy neighbour of a scenario
 		for {
 		}
 	case "report":
 		return b.report()
 	default:
-		return fmt.Errorf("%q is not run, list, models or report", word)
+		return fmt.Errorf("%q is not run, list, models, profile or report", word)
 	}
 }

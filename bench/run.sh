@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${MICA_BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mica-bench}
 case " $* " in
-*" --help "* | *" -h "* | *" list "* | *" report "*) ;;
+*" --help "* | *" -h "* | *" list "* | *" profile "* | *" report "*) ;;
 *) bench/peers/install.sh "$cache" ;;
 esac
 # Not `go run`, which would stand between Ctrl-C and the program.

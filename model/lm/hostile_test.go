@@ -195,7 +195,7 @@ func TestHostileModels(t *testing.T) {
 		{"a norm in 8 bits", func(d *draft) { d.retype("blk.0.attn_norm.weight", gguf.Q8_0) }, `tensor "blk.0.attn_norm.weight": a norm's gain must be F32`},
 		{"a map of integers", func(d *draft) { d.retype("blk.1.ffn_down.weight", gguf.I32) }, `tensor "blk.1.ffn_down.weight"`},
 		{"a map of float64", func(d *draft) { d.retype("blk.1.ffn_down.weight", float64Type) }, `tensor "blk.1.ffn_down.weight"`},
-		{"a map in Q5_0", func(d *draft) { d.retype("blk.1.ffn_down.weight", gguf.Q5_0) }, `tensor "blk.1.ffn_down.weight": type Q5_0: not supported`},
+		{"a map of integers", func(d *draft) { d.retype("blk.1.ffn_down.weight", gguf.I8) }, `tensor "blk.1.ffn_down.weight": type I8: not supported`},
 
 		{"no tokenizer", remove("tokenizer.ggml.model"), `key "tokenizer.ggml.model"`},
 		{"other tokenizer", set("tokenizer.ggml.model", "llama"), `key "tokenizer.ggml.model": tokenizer "llama": not supported`},

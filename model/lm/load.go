@@ -65,10 +65,11 @@ func (l *loader) norm(name string, width int, eps float32) *nn.RMSNorm {
 // usable reports whether products with the type exist.
 func usable(d tensor.DType) error {
 	switch d {
-	case tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1:
+	case tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1,
+		tensor.Q5_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K:
 		return nil
 	}
-	return fmt.Errorf("type %v: not supported; supported are F32, F16, BF16, Q8_0, Q4_0, Q4_1", d)
+	return fmt.Errorf("type %v: not supported; supported are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K", d)
 }
 
 func loadLlama(c Config, f *gguf.File, data []byte) (*Llama, error) {
