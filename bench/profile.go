@@ -97,13 +97,9 @@ func profileLM(l peak.Limits) (rows []profileRow, seconds float64, err error) {
 	}
 	for _, x := range lines {
 		t := x.Time.Seconds() / runs
-		arithmetic := (float64(x.Cost.Flops)/l.Flops + float64(x.Cost.ByteOps)/l.ByteOps) / runs
-		reading := float64(x.Cost.Bytes) / l.Read / runs
+		least, bound := l.Least(x.Cost.Flops, x.Cost.ByteOps, x.Cost.Bytes)
 		r := profileRow{Op: x.Op, Calls: x.Calls / runs, MS: 1e3 * t, Share: t / seconds, Flops: x.Cost.Flops / runs,
-			ByteOps: x.Cost.ByteOps / runs, Bytes: x.Cost.Bytes / runs, Limit: max(arithmetic, reading) / t, Bound: "memory"}
-		if arithmetic > reading {
-			r.Bound = "arithmetic"
-		}
+			ByteOps: x.Cost.ByteOps / runs, Bytes: x.Cost.Bytes / runs, Limit: least / runs / t, Bound: bound}
 		if x.Backward {
 			r.Op += ", backward"
 		}

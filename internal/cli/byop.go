@@ -50,14 +50,10 @@ func byOp(p *op.Profile, l *limits, runs int) []opRow {
 		r := opRow{Op: x.Op, Calls: x.Calls / runs, MS: millis(x.Time) / float64(runs),
 			Share: float64(x.Time) / float64(max(1, all)),
 			Flops: x.Cost.Flops / n, ByteOps: x.Cost.ByteOps / n, Bytes: x.Cost.Bytes / n}
-		arithmetic := float64(x.Cost.Flops)/l.Flops + float64(x.Cost.ByteOps)/l.ByteOps
-		traffic := float64(x.Cost.Bytes) / l.Read
-		r.Bound = "memory"
-		if arithmetic > traffic {
-			r.Bound = "arithmetic"
-		}
+		var least float64
+		least, r.Bound = peak.Limits(*l).Least(x.Cost.Flops, x.Cost.ByteOps, x.Cost.Bytes)
 		if x.Time > 0 {
-			r.Limit = max(arithmetic, traffic) / x.Time.Seconds()
+			r.Limit = least / x.Time.Seconds()
 		}
 		rows = append(rows, r)
 	}

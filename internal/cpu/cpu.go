@@ -69,3 +69,14 @@ func Kernels() Tier {
 	t, _ := selected()
 	return t
 }
+
+// Of returns what a kernel family has for tier t.
+func Of[T any](t Tier, plain, avx2, avx512 T) T {
+	switch t {
+	case AVX512:
+		return avx512
+	case AVX2:
+		return avx2
+	}
+	return plain
+}

@@ -2,15 +2,7 @@ package act
 
 import "github.com/micaml/mica/internal/cpu"
 
-func tier(t cpu.Tier) *kernels {
-	switch t {
-	case cpu.AVX512:
-		return &avx512
-	case cpu.AVX2:
-		return &avx2
-	}
-	return &plain
-}
+func tier(t cpu.Tier) *kernels { return cpu.Of(t, &plain, &avx2, &avx512) }
 
 var avx512 = kernels{
 	add:    func(dst, x, y []float32) { add512(&dst[0], &x[0], &y[0], len(dst)) },

@@ -1,8 +1,6 @@
 package act
 
 import (
-	"math"
-
 	"github.com/micaml/mica/internal/cpu"
 )
 
@@ -47,14 +45,8 @@ func LogSumExp(x []float32) (top, sum float32) {
 	return top, k.sumExp(x, top)
 }
 
-// CrossEntropy returns -log softmax(x)[target] in nats, and top and sum of
-// LogSumExp for CrossEntropyBackward.
-func CrossEntropy(x []float32, target int) (loss float64, top, sum float32) {
-	top, sum = LogSumExp(x)
-	return math.Log(float64(sum)) + float64(top) - float64(x[target]), top, sum
-}
-
-// CrossEntropyBackward adds f * (softmax(x) - onehot(target)) to dx.
+// CrossEntropyBackward adds f * (softmax(x) - onehot(target)) to dx, given
+// LogSumExp of x.
 func CrossEntropyBackward(dx, x []float32, target int, top, sum, f float32) {
 	same(len(dx), len(x))
 	if len(dx) > 0 {

@@ -4,15 +4,7 @@ import "github.com/micaml/mica/internal/cpu"
 
 //go:generate go run -C ../_asm ./conv -out ../conv/conv_amd64.s -stubs ../conv/stubs_amd64.go -pkg conv
 
-func tier(t cpu.Tier) *kernels {
-	switch t {
-	case cpu.AVX512:
-		return &avx512
-	case cpu.AVX2:
-		return &avx2
-	}
-	return &plain
-}
+func tier(t cpu.Tier) *kernels { return cpu.Of(t, &plain, &avx2, &avx512) }
 
 var avx512 = kernels{
 	depthwise: func(s *strip) {

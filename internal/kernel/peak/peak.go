@@ -23,6 +23,17 @@ type Limits struct {
 	Read    float64 // bytes from memory
 }
 
+// Least returns the seconds that arithmetic, in float32 and in 8 bits, or
+// reading takes at the limits, the longer of the two, and which one that is:
+// "arithmetic" or "memory".
+func (l Limits) Least(flops, byteOps, bytes int64) (seconds float64, bound string) {
+	arithmetic, reading := float64(flops)/l.Flops+float64(byteOps)/l.ByteOps, float64(bytes)/l.Read
+	if arithmetic > reading {
+		return arithmetic, "arithmetic"
+	}
+	return reading, "memory"
+}
+
 // The shapes of the kernels' work.
 const (
 	accumulators = 16 * 16 // numbers of fma and dot, at most

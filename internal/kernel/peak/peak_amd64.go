@@ -2,15 +2,7 @@ package peak
 
 import "github.com/micaml/mica/internal/cpu"
 
-func tier(t cpu.Tier) *kernels {
-	switch t {
-	case cpu.AVX512:
-		return &avx512
-	case cpu.AVX2:
-		return &avx2
-	}
-	return &plain
-}
+func tier(t cpu.Tier) *kernels { return cpu.Of(t, &plain, &avx2, &avx512) }
 
 var avx512 = kernels{
 	fma: func(dst, x []float32, n int) int {

@@ -4,15 +4,7 @@ import "github.com/micaml/mica/internal/cpu"
 
 //go:generate go run -C ../_asm ./pool -out ../pool/pool_amd64.s -stubs ../pool/stubs_amd64.go -pkg pool
 
-func tier(t cpu.Tier) *kernels {
-	switch t {
-	case cpu.AVX512:
-		return &avx512
-	case cpu.AVX2:
-		return &avx2
-	}
-	return &plain
-}
+func tier(t cpu.Tier) *kernels { return cpu.Of(t, &plain, &avx2, &avx512) }
 
 var avx512 = kernels{
 	largest: func(s *strip) {
