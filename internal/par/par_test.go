@@ -139,3 +139,45 @@ func BenchmarkFor(b *testing.B) {
 		})
 	}
 }
+
+// lag holds one worker in its first chunk until the others have done the rest.
+type lag struct {
+	left  atomic.Int64
+	first [2]atomic.Int64
+}
+
+func (l *lag) Do(worker, lo, hi int) {
+	l.first[worker].CompareAndSwap(-1, int64(lo))
+	if worker == 0 {
+		time.Sleep(100 * time.Microsecond) // for the helper to wake
+	} else {
+		for l.left.Load() > int64(hi-lo) {
+			time.Sleep(time.Microsecond)
+		}
+	}
+	l.left.Add(int64(lo - hi))
+}
+
+// A worker begins where its share begins, and who is behind gets help.
+func TestSharesOfTheSlowAreTakenOver(t *testing.T) {
+	p := New(2)
+	defer p.Close()
+	helped := false
+	for range 20 {
+		l := &lag{}
+		l.left.Store(40)
+		l.first[0].Store(-1)
+		l.first[1].Store(-1)
+		p.For(40, 4, l)
+		if l.left.Load() != 0 {
+			t.Fatalf("%d iterations left", l.left.Load())
+		}
+		if at := l.first[0].Load(); at != 0 {
+			t.Fatalf("the caller began at %d", at)
+		}
+		helped = helped || l.first[1].Load() == 20
+	}
+	if !helped {
+		t.Fatal("the helper never began on its own share")
+	}
+}
