@@ -22,7 +22,12 @@ type Tape struct {
 	c       *op.Ctx
 	scope   op.Scope
 	entries []op.Entry
-	grads   []op.Val // by index of the value that they belong to
+	grads   []gradient // by index of the value that they belong to
+}
+
+type gradient struct {
+	op.Val
+	seed bool // the caller's numbers, which are read and not added to
 }
 
 // Start begins a tape on c. There is one tape at a time on a context.
@@ -52,7 +57,7 @@ func (t *Tape) Backward(loss op.Val) error {
 }
 
 // Seed is the gradient with respect to a value, row-major, that a backward
-// pass starts from.
+// pass starts from. The tape may read Grad until it ends, and never writes to it.
 type Seed struct {
 	Val  op.Val
 	Grad []float32
@@ -67,16 +72,19 @@ func (t *Tape) BackwardFrom(seeds ...Seed) error {
 	}
 	reached := false
 	for _, s := range seeds {
-		into := t.Into(s.Val)
-		if into == nil {
+		if !t.c.Wants(s.Val) {
 			continue
 		}
-		if len(into) != len(s.Grad) {
-			return fmt.Errorf("grad: gradient of %d numbers for a value of %d", len(s.Grad), len(into))
+		if n := t.c.Shape(s.Val).Len(); n != len(s.Grad) {
+			return fmt.Errorf("grad: gradient of %d numbers for a value of %d", len(s.Grad), n)
 		}
 		reached = true
-		for i, d := range s.Grad {
-			into[i] += d
+		if g := t.at(s.Val); !g.Valid() {
+			*g = gradient{t.c.ViewShape(s.Grad, t.c.Shape(s.Val)), true}
+			continue
+		}
+		for into, i := t.Into(s.Val), 0; i < len(into); i++ {
+			into[i] += s.Grad[i]
 		}
 	}
 	if !reached {
@@ -98,7 +106,7 @@ func (t *Tape) BackwardFrom(seeds ...Seed) error {
 // nil if none has reached it.
 func (t *Tape) Of(v op.Val) []float32 {
 	if i := v.Index(); i >= 0 && i < len(t.grads) && t.grads[i].Valid() {
-		return t.c.Data(t.grads[i])
+		return t.c.Data(t.grads[i].Val)
 	}
 	return nil
 }
@@ -106,19 +114,37 @@ func (t *Tape) Of(v op.Val) []float32 {
 // Into returns the buffer that collects the gradient with respect to v, or
 // nil if v wants none.
 func (t *Tape) Into(v op.Val) []float32 {
-	if !t.c.Wants(v) {
-		return nil
+	into, add := t.Set(v)
+	if !add {
+		clear(into)
 	}
+	return into
+}
+
+// Set returns the buffer that collects the gradient with respect to v, or nil
+// if v wants none. If add is false the buffer is new, and the caller sets every
+// number of it.
+func (t *Tape) Set(v op.Val) (into []float32, add bool) {
+	if !t.c.Wants(v) {
+		return nil, false
+	}
+	g := t.at(v)
+	add = g.Valid()
+	if !add || g.seed {
+		from := t.Of(v)
+		*g = gradient{Val: t.c.Out(t.c.Shape(v))}
+		copy(t.c.Data(g.Val), from)
+	}
+	return t.c.Data(g.Val), add
+}
+
+// at returns the place of the gradient with respect to v.
+func (t *Tape) at(v op.Val) *gradient {
 	i := v.Index()
 	for len(t.grads) <= i {
-		t.grads = append(t.grads, op.Val{})
+		t.grads = append(t.grads, gradient{})
 	}
-	if !t.grads[i].Valid() {
-		g := t.c.Out(t.c.Shape(v))
-		clear(t.c.Data(g))
-		t.grads[i] = g
-	}
-	return t.c.Data(t.grads[i])
+	return &t.grads[i]
 }
 
 // End stops recording and gives back every value that was made since Start.

@@ -13,11 +13,17 @@ type Layer interface {
 	Out() int // width of the rows that it gives
 }
 
-// Linear is y = x Wᵀ.
-type Linear struct{ W *op.Weight }
+// Linear is y = x Wᵀ + b. B [1, Out] may be nil.
+type Linear struct{ W, B *op.Weight }
 
 // Apply maps x [T, In] to [T, Out].
-func (l *Linear) Apply(c *op.Ctx, x op.Val) op.Val { return op.Linear(c, x, l.W) }
+func (l *Linear) Apply(c *op.Ctx, x op.Val) op.Val {
+	y := op.Linear(c, x, l.W)
+	if l.B != nil {
+		y = op.Bias(c, y, l.B)
+	}
+	return y
+}
 
 // In returns the width of the rows that l takes.
 func (l *Linear) In() int { return l.W.Cols }

@@ -28,17 +28,18 @@ type activation struct {
 	// backward adds dy times the derivative to dx, given x, or the op's result
 	// if ofResult is set.
 	backward func(dx, dy, x []float32)
+	set      func(dx, dy, x []float32) // does so if nothing is in dx yet
 	ofResult bool
 	flops    int64 // an element; an exponential counts as one
 }
 
 var (
-	relu     = activation{"relu", act.ReLU, act.ReLUBackward, false, 1}
-	sigmoid  = activation{"sigmoid", act.Sigmoid, act.SigmoidBackward, true, 3}
-	tanh     = activation{"tanh", act.Tanh, act.TanhBackward, true, 4}
-	silu     = activation{"silu", act.SiLU, act.SiLUBackward, false, 4}
-	gelu     = activation{"gelu", act.GELU, act.GELUBackward, false, 5}
-	geluTanh = activation{"gelu-tanh", act.GELUTanh, act.GELUTanhBackward, false, 8}
+	relu     = activation{"relu", act.ReLU, act.ReLUBackward, act.ReLUGradient, false, 1}
+	sigmoid  = activation{"sigmoid", act.Sigmoid, act.SigmoidBackward, cleared(act.SigmoidBackward), true, 3}
+	tanh     = activation{"tanh", act.Tanh, act.TanhBackward, cleared(act.TanhBackward), true, 4}
+	silu     = activation{"silu", act.SiLU, act.SiLUBackward, cleared(act.SiLUBackward), false, 4}
+	gelu     = activation{"gelu", act.GELU, act.GELUBackward, cleared(act.GELUBackward), false, 5}
+	geluTanh = activation{"gelu-tanh", act.GELUTanh, act.GELUTanhBackward, cleared(act.GELUTanhBackward), false, 8}
 )
 
 func activate(c *Ctx, a *activation, x Val) Val {
@@ -57,7 +58,12 @@ func (a *activation) Backward(c *Ctx, e *Entry, g Grads) {
 	if a.ofResult {
 		v = e.Out
 	}
-	c.each2(a.backward, g.Into(e.In[0]), g.Of(e.Out), c.Data(v))
+	dx, add := g.Set(e.In[0])
+	f := a.set
+	if add {
+		f = a.backward
+	}
+	c.each2(f, dx, g.Of(e.Out), c.Data(v))
 }
 
 func (a *activation) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, a.flops, 2) }
@@ -79,14 +85,23 @@ func (swigluOp) Name() string { return "swiglu" }
 
 func (swigluOp) Backward(c *Ctx, e *Entry, g Grads) {
 	s := c.Shape(e.Out)
-	t := rowLoop{row: swigluBackwardRow, width: s.Width(), dst: g.Into(e.In[0]), dst2: g.Into(e.In[1]),
-		x: g.Of(e.Out), y: c.Data(e.In[0]), z: c.Data(e.In[1])}
+	t := rowLoop{row: swigluBackwardRow, width: s.Width(), x: g.Of(e.Out), y: c.Data(e.In[0]), z: c.Data(e.In[1])}
+	var add [2]bool
+	t.dst, add[0] = g.Set(e.In[0])
+	t.dst2, add[1] = g.Set(e.In[1])
 	scope := c.Open()
 	for _, d := range []*[]float32{&t.dst, &t.dst2} {
 		if *d == nil { // nobody wants it, and one pass makes both
 			*d = c.Data(c.Out(s))
-			clear(*d)
 		}
+	}
+	switch {
+	case !add[0] && !add[1]:
+		t.row = swigluSetRow
+	case !add[0]:
+		clear(t.dst)
+	case !add[1]:
+		clear(t.dst2)
 	}
 	c.rows(s.Rows(), t)
 	c.Close(scope)
@@ -94,6 +109,13 @@ func (swigluOp) Backward(c *Ctx, e *Entry, g Grads) {
 
 func swigluBackwardRow(t *rowLoop, i int) {
 	act.SwiGLUBackward(t.of(t.dst, i), t.of(t.dst2, i), t.of(t.x, i), t.of(t.y, i), t.of(t.z, i))
+}
+
+// swigluSetRow is swigluBackwardRow where nothing is in the gradients yet.
+func swigluSetRow(t *rowLoop, i int) {
+	clear(t.of(t.dst, i))
+	clear(t.of(t.dst2, i))
+	swigluBackwardRow(t, i)
 }
 
 func (swigluOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 5, 3) }

@@ -22,9 +22,7 @@ func (addOp) Name() string { return "add" }
 func (addOp) Backward(c *Ctx, e *Entry, g Grads) {
 	dz := g.Of(e.Out)
 	for _, v := range e.In[:2] {
-		if d := g.Into(v); d != nil {
-			c.each2(act.Add, d, d, dz)
-		}
+		c.passOn(g, v, dz)
 	}
 }
 
@@ -120,9 +118,7 @@ func (biasOp) Name() string { return "bias" }
 
 func (biasOp) Backward(c *Ctx, e *Entry, g Grads) {
 	dy := g.Of(e.Out)
-	if dx := g.Into(e.In[0]); dx != nil {
-		c.each2(act.Add, dx, dx, dy)
-	}
+	c.passOn(g, e.In[0], dy)
 	if e.W.Grad != nil {
 		norm.SumRows(c.pool, &c.kernels.norm, e.W.Grad, dy)
 	}

@@ -9,7 +9,12 @@ import (
 
 // Heads is the geometry of attention: Query heads in groups that share KV
 // heads, all of dimension Dim.
-type Heads struct{ Query, KV, Dim int }
+type Heads struct {
+	Query, KV, Dim int
+	// Window, if not 0, makes causal attention a sliding one (Beltagy et al.
+	// 2020): a row at position p sees the entries at positions above p - Window.
+	Window int
+}
 
 // AttentionSpec says who attends to what in a call of [Attention].
 type AttentionSpec struct {
@@ -68,9 +73,12 @@ func Attention(c *Ctx, q, k, v Val, spec *AttentionSpec) Val {
 	stats := c.Out(MakeShape(2, s.Rows()*h.Query)) // maximum and sum of each row and head
 	a := &c.kernels.attn
 	a.append(c, c.Data(k), c.Data(v), spec)
+	if !a.ascending(spec) {
+		return c.failf("attention", "a window of %d over positions that do not ascend", h.Window)
+	}
 	a.begin(c, spec, c.Data(q), c.Data(out), c.Data(stats))
 	a.forward(c)
-	a.columnSums()
+	a.columnSums(c)
 	y := c.record(Entry{Op: attentionOp{}, Out: out, In: [3]Val{q, k, v}, Attr: Attr{Spec: spec, Aux: stats}})
 	a.release()
 	for i := range spec.Runs {
@@ -118,8 +126,10 @@ type attention struct {
 	rows   int // T
 	units  []unit
 	bounds []int // of all units' rows: how many entries each sees
+	from   []int // with a window, the first of them
 	work   []attn.Scratch
 	split  spanLoop
+	sums   sumLoop
 	temp   []*Cache // for runs that remember nothing
 	used   int
 }
@@ -180,7 +190,7 @@ func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) 
 	a.spec, a.q, a.out = spec, q, out
 	a.m, a.l = stats[:len(stats)/2], stats[len(stats)/2:]
 	a.rows = len(q) / (h.Query * h.Dim)
-	a.units, a.bounds = a.units[:0], a.bounds[:0]
+	a.units, a.bounds, a.from = a.units[:0], a.bounds[:0], a.from[:0]
 	for len(a.work) < c.pool.Workers() {
 		a.work = append(a.work, attn.Scratch{})
 	}
@@ -202,8 +212,15 @@ func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) 
 					if spec.Causal {
 						sees = n - (r.Queries - 1 - at - p)
 					}
+					from := 0
+					if spec.window() > 0 {
+						from = r.Cache.first(head, sees, h.Window)
+					}
 					for range group {
 						a.bounds = append(a.bounds, sees)
+						if spec.window() > 0 {
+							a.from = append(a.from, from)
+						}
 					}
 				}
 				stat += u.n * group
@@ -219,8 +236,12 @@ func (a *attention) stack(u *unit) attn.Rows {
 	h := a.spec.Heads
 	at := u.first*h.Query*h.Dim + u.head*u.group*h.Dim
 	n := u.n * u.group
-	return attn.Rows{Heads: u.group, PosStride: h.Query * h.Dim, HeadStride: h.Dim, Q: a.q[at:], Out: a.out[at:],
+	rows := attn.Rows{Heads: u.group, PosStride: h.Query * h.Dim, HeadStride: h.Dim, Q: a.q[at:], Out: a.out[at:],
 		Scale: float32(1 / math.Sqrt(float64(h.Dim))), N: a.bounds[u.bounds : u.bounds+n], M: a.m[u.stat : u.stat+n], L: a.l[u.stat : u.stat+n]}
+	if a.spec.window() > 0 {
+		rows.From = a.from[u.bounds : u.bounds+n]
+	}
+	return rows
 }
 
 // Do runs units [lo, hi).
@@ -229,30 +250,6 @@ func (a *attention) Do(worker, lo, hi int) {
 		u := &a.units[i]
 		rows := a.stack(u)
 		a.work[worker].Forward(&u.cache.heads[u.head].kv, &rows)
-	}
-}
-
-// columnSums adds what each entry received to the caches that keep count,
-// rows in order and therefore on one thread for each cache.
-func (a *attention) columnSums() {
-	for i := range a.units {
-		u := &a.units[i]
-		if u.cache.sums == nil {
-			continue
-		}
-		rows := a.stack(u)
-		n := len(rows.N)
-		for g := range u.group { // one query head at a time
-			one := rows
-			one.Heads, one.Q, one.Out = 1, rows.Q[g*rows.HeadStride:], nil
-			one.N, one.M, one.L = nil, nil, nil
-			for r := g; r < n; r += u.group {
-				one.N = append(one.N, rows.N[r])
-				one.M = append(one.M, rows.M[r])
-				one.L = append(one.L, rows.L[r])
-			}
-			a.work[0].ColumnSums(&u.cache.heads[u.head].kv, &one, u.cache.sums[u.head*u.group+g])
-		}
 	}
 }
 
@@ -274,6 +271,9 @@ func Pattern(c *Ctx, q Val, m *Cache, h Heads) Val {
 	spec := &AttentionSpec{Heads: h, Causal: true, Runs: []Run{{Queries: s.Rows(), Cache: m}}}
 	stats := c.Out(MakeShape(2, s.Rows()*h.Query))
 	a := &c.kernels.attn
+	if !a.ascending(spec) {
+		return c.failf("pattern", "a window of %d over positions that do not ascend", h.Window)
+	}
 	// The statistics come from a forward pass, whose outputs nobody wants.
 	a.begin(c, spec, c.Data(q), c.Data(c.Out(s)), c.Data(stats))
 	a.forward(c)
@@ -309,6 +309,9 @@ func (attentionOp) Cost(c *Ctx, e *Entry) Cost {
 		seen := q * n
 		if spec.Causal {
 			seen -= q * (q - 1) / 2
+		}
+		if w := int64(spec.window()); w > 0 {
+			seen = min(seen, q*w)
 		}
 		cost.Flops += 4 * seen * int64(h.Query*h.Dim)
 	}

@@ -91,8 +91,9 @@ func (batchNormOp) Backward(c *Ctx, e *Entry, g Grads) {
 func (c *Ctx) standardBackward(e *Entry, g Grads, cells norm.Cells, fixed bool) {
 	gain, _ := e.W.F32()
 	m := c.Data(e.Attr.Aux)
-	norm.StandardBackward(c.pool, &c.kernels.norm, g.Into(e.In[0]), e.W.grad(), e.B.grad(), g.Of(e.Out), c.Data(e.In[0]),
-		m[:len(m)/2], m[len(m)/2:], gain, cells, e.Attr.F, fixed)
+	dx, add := g.Set(e.In[0])
+	norm.StandardBackward(c.pool, &c.kernels.norm, dx, e.W.grad(), e.B.grad(), g.Of(e.Out), c.Data(e.In[0]),
+		m[:len(m)/2], m[len(m)/2:], gain, cells, e.Attr.F, fixed, add)
 }
 
 func (batchNormOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 6, 3-int64(e.Attr.N)) }

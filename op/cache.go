@@ -176,7 +176,28 @@ func (m *Cache) Gather(head int, idx []int) {
 	}
 	c.old = old
 	m.Cut(head, len(idx))
-	m.shrink(c)
+	m.shrink(c, 0)
+}
+
+// Drop is Gather of all entries of a head but one, for caches that lose one
+// with each that comes. One block that is left over stays: copying the rest
+// each time would cost more than attention.
+func (m *Cache) Drop(head, i int) {
+	c := &m.heads[head]
+	c.kv.Drop(i, len(c.pos))
+	copy(c.pos[i:], c.pos[i+1:])
+	for _, sums := range [...][][]float32{m.sumsOf(m.sums, head), m.sumsOf(m.back, head)} {
+		for _, s := range sums {
+			if i < len(s) {
+				copy(s[i:], s[i+1:])
+			}
+		}
+	}
+	if i < c.old {
+		c.old--
+	}
+	m.Cut(head, len(c.pos)-1)
+	m.shrink(c, 1)
 }
 
 // Cut drops the entries of a head from n on. Blocks stay for the entries to
@@ -215,10 +236,14 @@ func (m *Cache) Rollback() {
 }
 
 // shrink copies what is left to blocks of its own, so that the piece of
-// memory that Reserve made can go.
-func (m *Cache) shrink(c *cacheHead) {
-	m.ready = 0
+// memory that Reserve made can go. spare blocks that are left over stay for the
+// entries to come.
+func (m *Cache) shrink(c *cacheHead, spare int) {
 	need := attn.Blocks(len(c.pos))
+	if len(c.kv.F32)+len(c.kv.F16) <= need+spare {
+		return
+	}
+	m.ready = 0
 	size := attn.Size(m.dim)
 	if m.kind == tensor.F16 {
 		c.kv.F16 = compactBlocks(c.kv.F16[:need], size)
@@ -268,6 +293,18 @@ func (m *Cache) TrackSums(query int) {
 	for q := range m.sums {
 		m.sums[q] = make([]float32, m.Len(q*len(m.heads)/query))
 	}
+}
+
+// DropSums ends the count of TrackSums.
+func (m *Cache) DropSums() { m.sums, m.back = nil, nil }
+
+// Received returns the attention that each entry of a query head's has
+// received, or nil if it isn't tracked. It is not a copy.
+func (m *Cache) Received(query int) []float32 {
+	if m.sums == nil {
+		return nil
+	}
+	return m.sums[query]
 }
 
 // Sums returns the attention received, [H, Longest()], zero where a head has

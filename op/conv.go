@@ -146,11 +146,11 @@ func (convOp) Backward(c *Ctx, e *Entry, g Grads) {
 		return
 	}
 	dy := g.Of(e.Out)
-	if dx := g.Into(e.In[0]); dx != nil {
+	if dx, add := g.Set(e.In[0]); dx != nil {
 		if spec.Transposed {
-			conv.Forward(c.pool, &k.conv, &k.shape, dx, dy, kernel, true)
+			conv.Forward(c.pool, &k.conv, &k.shape, dx, dy, kernel, add)
 		} else {
-			conv.Adjoint(c.pool, &k.conv, &k.shape, dx, dy, kernel, true)
+			conv.Adjoint(c.pool, &k.conv, &k.shape, dx, dy, kernel, add)
 		}
 	}
 	if e.W.Grad != nil {

@@ -1,5 +1,7 @@
 package op
 
+import "github.com/micaml/mica/internal/kernel/act"
+
 // eachGrain is how many numbers a core takes at a time of an op that works
 // number by number: some microseconds of work, far more than it costs to hand
 // them out.
@@ -44,4 +46,27 @@ func (c *Ctx) each2(f func(dst, x, y []float32), dst, x, y []float32) {
 // eachScale runs f(dst, x, s) on every core.
 func (c *Ctx) eachScale(f func(dst, x []float32, s float32), dst, x []float32, s float32) {
 	c.run(each{scale: f, factor: s, dst: dst, x: x})
+}
+
+// passOn adds dy to the gradient with respect to v: the rule of ops whose
+// derivative is 1.
+func (c *Ctx) passOn(g Grads, v Val, dy []float32) {
+	switch dx, add := g.Set(v); {
+	case dx == nil:
+	case add:
+		c.each2(act.Add, dx, dx, dy)
+	default:
+		c.each1(copyTo, dx, dy)
+	}
+}
+
+func copyTo(dst, x []float32) { copy(dst, x) }
+
+// cleared is a kernel that adds, for a dst that nothing is in yet. It clears what
+// a core takes at a time, which so is near when the kernel adds to it.
+func cleared(f func(dst, x, y []float32)) func(dst, x, y []float32) {
+	return func(dst, x, y []float32) {
+		clear(dst)
+		f(dst, x, y)
+	}
 }

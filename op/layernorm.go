@@ -10,12 +10,12 @@ func LayerNorm(c *Ctx, x Val, w, b *Weight, eps float32) Val {
 	if !ok {
 		return Val{}
 	}
-	y := c.Out(s)
+	y, stats := c.Out(s), c.Out(MakeShape(s.Rows(), 2))
 	if c.err != nil {
 		return Val{}
 	}
-	norm.Layer(c.pool, &c.kernels.norm, c.Data(y), c.Data(x), gain, bias, eps)
-	return c.record(Entry{Op: layerNormOp{}, Out: y, In: [3]Val{x}, W: w, B: b, Attr: Attr{F: eps}})
+	norm.Layer(c.pool, &c.kernels.norm, c.Data(y), c.Data(x), gain, bias, c.Data(stats), eps)
+	return c.record(Entry{Op: layerNormOp{}, Out: y, In: [3]Val{x}, W: w, B: b, Attr: Attr{Aux: stats}})
 }
 
 // gainAndBias returns the numbers of a normalisation's weights, each as wide as
@@ -57,8 +57,9 @@ func (layerNormOp) Name() string { return "layer-norm" }
 
 func (layerNormOp) Backward(c *Ctx, e *Entry, g Grads) {
 	gain, _ := e.W.F32()
-	norm.LayerBackward(c.pool, &c.kernels.norm, g.Into(e.In[0]), e.W.grad(), e.B.grad(),
-		g.Of(e.Out), c.Data(e.In[0]), gain, e.Attr.F)
+	dx, add := g.Set(e.In[0])
+	norm.LayerBackward(c.pool, &c.kernels.norm, dx, e.W.grad(), e.B.grad(),
+		g.Of(e.Out), c.Data(e.In[0]), gain, c.Data(e.Attr.Aux), add)
 }
 
 func (layerNormOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 7, 2) }

@@ -46,8 +46,8 @@ func (linearOp) Name() string { return "linear" }
 func (linearOp) Backward(c *Ctx, e *Entry, g Grads) {
 	x, w := e.In[0], e.W
 	dy, t := g.Of(e.Out), c.Shape(x).Rows()
-	if dx := g.Into(x); dx != nil {
-		gemm.Mul(c.pool, &c.kernels.gemm, dx, t, w.Cols, w.Rows, dy, w.Storage, true)
+	if dx, add := g.Set(x); dx != nil {
+		gemm.Mul(c.pool, &c.kernels.gemm, dx, t, w.Cols, w.Rows, dy, w.Storage, add)
 	}
 	if w.Grad != nil {
 		gemm.MulAT(c.pool, &c.kernels.gemm, w.Grad, w.Rows, w.Cols, t, dy, c.Data(x), true)

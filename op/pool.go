@@ -74,7 +74,8 @@ func (maxPoolOp) Backward(c *Ctx, e *Entry, g Grads) {
 		c.failf("max pool", "%w", err)
 		return
 	}
-	pool.MaxBackward(c.pool, &k.pool, &k.shape, g.Into(e.In[0]), g.Of(e.Out), c.Data(e.Attr.Aux))
+	dx, add := g.Set(e.In[0])
+	pool.MaxBackward(c.pool, &k.pool, &k.shape, dx, g.Of(e.Out), c.Data(e.Attr.Aux), add)
 }
 
 func (maxPoolOp) Cost(c *Ctx, e *Entry) Cost { return poolCost(c, e, e.Attr.Spec.(*PoolSpec), 2) }
@@ -129,7 +130,8 @@ func (o avgPoolOp) Backward(c *Ctx, e *Entry, g Grads) {
 		c.failf("avg pool", "%w", err)
 		return
 	}
-	pool.AverageBackward(c.pool, &k.pool, &k.shape, g.Into(e.In[0]), g.Of(e.Out), spec.CountPadding)
+	dx, add := g.Set(e.In[0])
+	pool.AverageBackward(c.pool, &k.pool, &k.shape, dx, g.Of(e.Out), spec.CountPadding, add)
 }
 
 func (o avgPoolOp) Cost(c *Ctx, e *Entry) Cost {

@@ -61,6 +61,10 @@ type Grads interface {
 	// Into returns the buffer to add an input's gradient to, or nil if nobody
 	// wants it.
 	Into(v Val) []float32
+	// Set is Into for an op that can also set every number of the buffer, which
+	// saves to clear and to read it: if add is false, nothing is in it yet, not
+	// even zeros.
+	Set(v Val) (into []float32, add bool)
 }
 
 // Recorder keeps entries for the backward pass: grad.Tape.

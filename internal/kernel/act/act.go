@@ -51,6 +51,7 @@ type kernels struct {
 	// The last argument of sigmoidBackward and tanhBackward is the function's value.
 	reluBackward, sigmoidBackward, tanhBackward, siluBackward, geluBackward, geluTanhBackward func(dx, dy, x []float32)
 	swigluBackward                                                                            func(dg, du, dy, g, u []float32)
+	reluGradient                                                                              func(dx, dy, x []float32) // sets dx
 
 	sum, largest    func(x []float32) float32
 	dot             func(x, y []float32) float32

@@ -1058,6 +1058,46 @@ done15:
 	VZEROUPPER
 	RET
 
+// func reluGradient512(dst *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluGradient512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x10, BX
+	JL   rest16
+
+whole16:
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VBROADCASTSS const00000000<>+0(SB), Z2
+	VCMPPS       $0x12, Z2, Z1, K1
+	VPXORD       Z0, Z0, K1, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JGE          whole16
+
+rest16:
+	ADDQ         $0x10, BX
+	JZ           done16
+	MOVL         $0x0000ffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS.Z    (DX), K1, Z1
+	VBROADCASTSS const00000000<>+0(SB), Z2
+	VCMPPS       $0x12, Z2, Z1, K2
+	VPXORD       Z0, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done16:
+	VZEROUPPER
+	RET
+
 // func siluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·siluBackward512(SB), NOSPLIT, $0-40
@@ -1067,9 +1107,9 @@ TEXT ·siluBackward512(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest16
+	JL   rest17
 
-whole16:
+whole17:
 	VMOVUPS           (CX), Z0
 	VMOVUPS           (DX), Z1
 	VMOVUPS           (BX), Z2
@@ -1110,11 +1150,11 @@ whole16:
 	ADDQ              $0x40, DX
 	ADDQ              $0x40, BX
 	SUBQ              $0x10, SI
-	JGE               whole16
+	JGE               whole17
 
-rest16:
+rest17:
 	ADDQ              $0x10, SI
-	JZ                done16
+	JZ                done17
 	MOVL              $0x0000ffff, DI
 	BZHIL             SI, DI, DI
 	KMOVW             DI, K1
@@ -1154,7 +1194,7 @@ rest16:
 	VFMADD231PS       Z4, Z1, Z0
 	VMOVUPS           Z0, K1, (AX)
 
-done16:
+done17:
 	VZEROUPPER
 	RET
 
@@ -1170,61 +1210,15 @@ TEXT ·sigmoidBackward512(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest17
-
-whole17:
-	VMOVUPS      (CX), Z0
-	VMOVUPS      (DX), Z1
-	VMOVUPS      (BX), Z2
-	VBROADCASTSS const3f800000<>+0(SB), Z3
-	VSUBPS       Z2, Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VFMADD231PS  Z3, Z1, Z0
-	VMOVUPS      Z0, (AX)
-	ADDQ         $0x40, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	ADDQ         $0x40, BX
-	SUBQ         $0x10, SI
-	JGE          whole17
-
-rest17:
-	ADDQ         $0x10, SI
-	JZ           done17
-	MOVL         $0x0000ffff, DI
-	BZHIL        SI, DI, DI
-	KMOVW        DI, K1
-	VMOVUPS.Z    (CX), K1, Z0
-	VMOVUPS.Z    (DX), K1, Z1
-	VMOVUPS.Z    (BX), K1, Z2
-	VBROADCASTSS const3f800000<>+0(SB), Z3
-	VSUBPS       Z2, Z3, Z3
-	VMULPS       Z2, Z3, Z3
-	VFMADD231PS  Z3, Z1, Z0
-	VMOVUPS      Z0, K1, (AX)
-
-done17:
-	VZEROUPPER
-	RET
-
-// func tanhBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·tanhBackward512(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), AX
-	MOVQ dx+8(FP), CX
-	MOVQ dy+16(FP), DX
-	MOVQ x+24(FP), BX
-	MOVQ n+32(FP), SI
-	SUBQ $0x10, SI
 	JL   rest18
 
 whole18:
 	VMOVUPS      (CX), Z0
 	VMOVUPS      (DX), Z1
 	VMOVUPS      (BX), Z2
-	VMOVUPS      Z2, Z3
-	VBROADCASTSS const3f800000<>+0(SB), Z4
-	VFNMADD213PS Z4, Z2, Z3
+	VBROADCASTSS const3f800000<>+0(SB), Z3
+	VSUBPS       Z2, Z3, Z3
+	VMULPS       Z2, Z3, Z3
 	VFMADD231PS  Z3, Z1, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x40, AX
@@ -1243,13 +1237,59 @@ rest18:
 	VMOVUPS.Z    (CX), K1, Z0
 	VMOVUPS.Z    (DX), K1, Z1
 	VMOVUPS.Z    (BX), K1, Z2
+	VBROADCASTSS const3f800000<>+0(SB), Z3
+	VSUBPS       Z2, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done18:
+	VZEROUPPER
+	RET
+
+// func tanhBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·tanhBackward512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ dx+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ n+32(FP), SI
+	SUBQ $0x10, SI
+	JL   rest19
+
+whole19:
+	VMOVUPS      (CX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      Z2, Z3
+	VBROADCASTSS const3f800000<>+0(SB), Z4
+	VFNMADD213PS Z4, Z2, Z3
+	VFMADD231PS  Z3, Z1, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole19
+
+rest19:
+	ADDQ         $0x10, SI
+	JZ           done19
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z2
 	VMOVUPS      Z2, Z3
 	VBROADCASTSS const3f800000<>+0(SB), Z4
 	VFNMADD213PS Z4, Z2, Z3
 	VFMADD231PS  Z3, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)
 
-done18:
+done19:
 	VZEROUPPER
 	RET
 
@@ -1262,9 +1302,9 @@ TEXT ·geluBackward512(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest19
+	JL   rest20
 
-whole19:
+whole20:
 	VMOVUPS           (CX), Z0
 	VMOVUPS           (DX), Z1
 	VMOVUPS           (BX), Z2
@@ -1355,11 +1395,11 @@ whole19:
 	ADDQ              $0x40, DX
 	ADDQ              $0x40, BX
 	SUBQ              $0x10, SI
-	JGE               whole19
+	JGE               whole20
 
-rest19:
+rest20:
 	ADDQ              $0x10, SI
-	JZ                done19
+	JZ                done20
 	MOVL              $0x0000ffff, DI
 	BZHIL             SI, DI, DI
 	KMOVW             DI, K1
@@ -1449,7 +1489,7 @@ rest19:
 	VFMADD231PS       Z4, Z1, Z0
 	VMOVUPS           Z0, K1, (AX)
 
-done19:
+done20:
 	VZEROUPPER
 	RET
 
@@ -1468,9 +1508,9 @@ TEXT ·geluTanhBackward512(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest20
+	JL   rest21
 
-whole20:
+whole21:
 	VMOVUPS           (CX), Z0
 	VMOVUPS           (DX), Z1
 	VMOVUPS           (BX), Z2
@@ -1521,11 +1561,11 @@ whole20:
 	ADDQ              $0x40, DX
 	ADDQ              $0x40, BX
 	SUBQ              $0x10, SI
-	JGE               whole20
+	JGE               whole21
 
-rest20:
+rest21:
 	ADDQ              $0x10, SI
-	JZ                done20
+	JZ                done21
 	MOVL              $0x0000ffff, DI
 	BZHIL             SI, DI, DI
 	KMOVW             DI, K1
@@ -1575,7 +1615,7 @@ rest20:
 	VFMADD231PS       Z5, Z1, Z0
 	VMOVUPS           Z0, K1, (AX)
 
-done20:
+done21:
 	VZEROUPPER
 	RET
 
@@ -1592,9 +1632,9 @@ TEXT ·swigluBackward512(SB), NOSPLIT, $0-48
 	MOVQ up+32(FP), SI
 	MOVQ n+40(FP), DI
 	SUBQ $0x10, DI
-	JL   rest21
+	JL   rest22
 
-whole21:
+whole22:
 	VMOVUPS           (BX), Z0
 	VMOVUPS           (DX), Z1
 	VXORPS.BCST       const80000000<>+0(SB), Z0, Z2
@@ -1642,11 +1682,11 @@ whole21:
 	ADDQ              $0x40, BX
 	ADDQ              $0x40, SI
 	SUBQ              $0x10, DI
-	JGE               whole21
+	JGE               whole22
 
-rest21:
+rest22:
 	ADDQ              $0x10, DI
-	JZ                done21
+	JZ                done22
 	MOVL              $0x0000ffff, R8
 	BZHIL             DI, R8, R8
 	KMOVW             R8, K1
@@ -1692,7 +1732,7 @@ rest21:
 	VFMADD231PS       Z3, Z1, Z0
 	VMOVUPS           Z0, K1, (AX)
 
-done21:
+done22:
 	VZEROUPPER
 	RET
 
@@ -1708,9 +1748,9 @@ TEXT ·expAXPY512(SB), NOSPLIT, $0-40
 	VBROADCASTSS X1, Z1
 	MOVQ         n+24(FP), BX
 	SUBQ         $0x10, BX
-	JL           rest22
+	JL           rest23
 
-whole22:
+whole23:
 	VMOVUPS           (CX), Z2
 	VMOVUPS           (DX), Z3
 	VSUBPS            Z1, Z2, Z2
@@ -1741,11 +1781,11 @@ whole22:
 	ADDQ              $0x40, CX
 	ADDQ              $0x40, DX
 	SUBQ              $0x10, BX
-	JGE               whole22
+	JGE               whole23
 
-rest22:
+rest23:
 	ADDQ              $0x10, BX
-	JZ                done22
+	JZ                done23
 	MOVL              $0x0000ffff, SI
 	BZHIL             BX, SI, SI
 	KMOVW             SI, K1
@@ -1776,7 +1816,7 @@ rest22:
 	VFMADD231PS       Z0, Z1, Z3
 	VMOVUPS           Z3, K1, (AX)
 
-done22:
+done23:
 	VZEROUPPER
 	RET
 
@@ -1787,25 +1827,25 @@ TEXT ·sum512(SB), NOSPLIT, $0-20
 	VXORPS Z0, Z0, Z0
 	MOVQ   n+8(FP), CX
 	SUBQ   $0x10, CX
-	JL     rest23
+	JL     rest24
 
-whole23:
+whole24:
 	VMOVUPS (AX), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
-	JGE     whole23
+	JGE     whole24
 
-rest23:
+rest24:
 	ADDQ      $0x10, CX
-	JZ        done23
+	JZ        done24
 	MOVL      $0x0000ffff, DX
 	BZHIL     CX, DX, DX
 	KMOVW     DX, K1
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, K1, Z0
 
-done23:
+done24:
 	VEXTRACTF32X8 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -1826,20 +1866,20 @@ TEXT ·dot512(SB), NOSPLIT, $0-28
 	VXORPS Z0, Z0, Z0
 	MOVQ   n+16(FP), DX
 	SUBQ   $0x10, DX
-	JL     rest24
+	JL     rest25
 
-whole24:
+whole25:
 	VMOVUPS     (AX), Z1
 	VMOVUPS     (CX), Z2
 	VFMADD231PS Z1, Z2, Z0
 	ADDQ        $0x40, AX
 	ADDQ        $0x40, CX
 	SUBQ        $0x10, DX
-	JGE         whole24
+	JGE         whole25
 
-rest24:
+rest25:
 	ADDQ        $0x10, DX
-	JZ          done24
+	JZ          done25
 	MOVL        $0x0000ffff, BX
 	BZHIL       DX, BX, BX
 	KMOVW       BX, K1
@@ -1847,7 +1887,7 @@ rest24:
 	VMOVUPS.Z   (CX), K1, Z2
 	VFMADD231PS Z1, Z2, K1, Z0
 
-done24:
+done25:
 	VEXTRACTF32X8 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -1867,25 +1907,25 @@ TEXT ·max512(SB), NOSPLIT, $0-20
 	VBROADCASTSS constff800000<>+0(SB), Z0
 	MOVQ         n+8(FP), CX
 	SUBQ         $0x10, CX
-	JL           rest25
+	JL           rest26
 
-whole25:
+whole26:
 	VMOVUPS (AX), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
-	JGE     whole25
+	JGE     whole26
 
-rest25:
+rest26:
 	ADDQ      $0x10, CX
-	JZ        done25
+	JZ        done26
 	MOVL      $0x0000ffff, DX
 	BZHIL     CX, DX, DX
 	KMOVW     DX, K1
 	VMOVUPS.Z (AX), K1, Z1
 	VMAXPS    Z0, Z1, K1, Z0
 
-done25:
+done26:
 	VEXTRACTF32X8 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -1911,9 +1951,9 @@ TEXT ·expSum512(SB), NOSPLIT, $0-36
 	VXORPS       Z1, Z1, Z1
 	MOVQ         n+16(FP), DX
 	SUBQ         $0x10, DX
-	JL           rest26
+	JL           rest27
 
-whole26:
+whole27:
 	VMOVUPS           (CX), Z2
 	VSUBPS            Z0, Z2, Z2
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
@@ -1942,11 +1982,11 @@ whole26:
 	ADDQ              $0x40, AX
 	ADDQ              $0x40, CX
 	SUBQ              $0x10, DX
-	JGE               whole26
+	JGE               whole27
 
-rest26:
+rest27:
 	ADDQ              $0x10, DX
-	JZ                done26
+	JZ                done27
 	MOVL              $0x0000ffff, BX
 	BZHIL             DX, BX, BX
 	KMOVW             BX, K1
@@ -1976,7 +2016,7 @@ rest26:
 	VADDPS            Z0, Z1, K1, Z1
 	VMOVUPS           Z0, K1, (AX)
 
-done26:
+done27:
 	VEXTRACTF32X8 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF32X4 $0x01, Y1, X0
@@ -1998,9 +2038,9 @@ TEXT ·sumExp512(SB), NOSPLIT, $0-28
 	VXORPS       Z1, Z1, Z1
 	MOVQ         n+8(FP), CX
 	SUBQ         $0x10, CX
-	JL           rest27
+	JL           rest28
 
-whole27:
+whole28:
 	VMOVUPS           (AX), Z2
 	VSUBPS            Z0, Z2, Z2
 	VMULPS.BCST       const3fb8aa3b<>+0(SB), Z2, Z4
@@ -2027,11 +2067,11 @@ whole27:
 	VADDPS            Z3, Z1, Z1
 	ADDQ              $0x40, AX
 	SUBQ              $0x10, CX
-	JGE               whole27
+	JGE               whole28
 
-rest27:
+rest28:
 	ADDQ              $0x10, CX
-	JZ                done27
+	JZ                done28
 	MOVL              $0x0000ffff, DX
 	BZHIL             CX, DX, DX
 	KMOVW             DX, K1
@@ -2060,7 +2100,7 @@ rest27:
 	VBROADCASTSS      const7f800000<>+0(SB), K2, Z0
 	VADDPS            Z0, Z1, K1, Z1
 
-done27:
+done28:
 	VEXTRACTF32X8 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF32X4 $0x01, Y1, X0
@@ -2081,9 +2121,9 @@ TEXT ·add256(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), BX
 	SUBQ $0x10, BX
-	JL   rest28
+	JL   rest29
 
-whole28:
+whole29:
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VADDPS  Y1, Y0, Y0
@@ -2096,11 +2136,11 @@ whole28:
 	ADDQ    $0x40, CX
 	ADDQ    $0x40, DX
 	SUBQ    $0x10, BX
-	JGE     whole28
+	JGE     whole29
 
-rest28:
+rest29:
 	ADDQ       $0x10, BX
-	JZ         done28
+	JZ         done29
 	LEAQ       firstLanes<>+64(SB), SI
 	NEGQ       BX
 	VMOVUPS    (SI)(BX*4), Y0
@@ -2114,7 +2154,7 @@ rest28:
 	VADDPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(AX)
 
-done28:
+done29:
 	VZEROUPPER
 	RET
 
@@ -2160,9 +2200,9 @@ TEXT ·mul256(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), BX
 	SUBQ $0x10, BX
-	JL   rest29
+	JL   rest30
 
-whole29:
+whole30:
 	VMOVUPS (CX), Y0
 	VMOVUPS (DX), Y1
 	VMULPS  Y1, Y0, Y0
@@ -2175,11 +2215,11 @@ whole29:
 	ADDQ    $0x40, CX
 	ADDQ    $0x40, DX
 	SUBQ    $0x10, BX
-	JGE     whole29
+	JGE     whole30
 
-rest29:
+rest30:
 	ADDQ       $0x10, BX
-	JZ         done29
+	JZ         done30
 	LEAQ       firstLanes<>+64(SB), SI
 	NEGQ       BX
 	VMOVUPS    (SI)(BX*4), Y0
@@ -2193,7 +2233,7 @@ rest29:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, 32(AX)
 
-done29:
+done30:
 	VZEROUPPER
 	RET
 
@@ -2206,55 +2246,14 @@ TEXT ·scale256(SB), NOSPLIT, $0-28
 	VBROADCASTSS X0, Y0
 	MOVQ         n+16(FP), DX
 	SUBQ         $0x10, DX
-	JL           rest30
-
-whole30:
-	VMOVUPS (CX), Y1
-	VMULPS  Y0, Y1, Y1
-	VMOVUPS Y1, (AX)
-	VMOVUPS 32(CX), Y1
-	VMULPS  Y0, Y1, Y1
-	VMOVUPS Y1, 32(AX)
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	SUBQ    $0x10, DX
-	JGE     whole30
-
-rest30:
-	ADDQ       $0x10, DX
-	JZ         done30
-	LEAQ       firstLanes<>+64(SB), BX
-	NEGQ       DX
-	VMOVUPS    (BX)(DX*4), Y1
-	VMOVUPS    32(BX)(DX*4), Y2
-	VMASKMOVPS (CX), Y1, Y3
-	VMULPS     Y0, Y3, Y3
-	VMASKMOVPS Y3, Y1, (AX)
-	VMASKMOVPS 32(CX), Y2, Y1
-	VMULPS     Y0, Y1, Y1
-	VMASKMOVPS Y1, Y2, 32(AX)
-
-done30:
-	VZEROUPPER
-	RET
-
-// func divide256(dst *float32, a *float32, n int, s float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·divide256(SB), NOSPLIT, $0-28
-	MOVQ         dst+0(FP), AX
-	MOVQ         a+8(FP), CX
-	MOVSS        s+24(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVQ         n+16(FP), DX
-	SUBQ         $0x10, DX
 	JL           rest31
 
 whole31:
 	VMOVUPS (CX), Y1
-	VDIVPS  Y0, Y1, Y1
+	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)
 	VMOVUPS 32(CX), Y1
-	VDIVPS  Y0, Y1, Y1
+	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, 32(AX)
 	ADDQ    $0x40, AX
 	ADDQ    $0x40, CX
@@ -2269,13 +2268,54 @@ rest31:
 	VMOVUPS    (BX)(DX*4), Y1
 	VMOVUPS    32(BX)(DX*4), Y2
 	VMASKMOVPS (CX), Y1, Y3
+	VMULPS     Y0, Y3, Y3
+	VMASKMOVPS Y3, Y1, (AX)
+	VMASKMOVPS 32(CX), Y2, Y1
+	VMULPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y2, 32(AX)
+
+done31:
+	VZEROUPPER
+	RET
+
+// func divide256(dst *float32, a *float32, n int, s float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·divide256(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVSS        s+24(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         n+16(FP), DX
+	SUBQ         $0x10, DX
+	JL           rest32
+
+whole32:
+	VMOVUPS (CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(CX), Y1
+	VDIVPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JGE     whole32
+
+rest32:
+	ADDQ       $0x10, DX
+	JZ         done32
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       DX
+	VMOVUPS    (BX)(DX*4), Y1
+	VMOVUPS    32(BX)(DX*4), Y2
+	VMASKMOVPS (CX), Y1, Y3
 	VDIVPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y1, (AX)
 	VMASKMOVPS 32(CX), Y2, Y1
 	VDIVPS     Y0, Y1, Y1
 	VMASKMOVPS Y1, Y2, 32(AX)
 
-done31:
+done32:
 	VZEROUPPER
 	RET
 
@@ -2289,9 +2329,9 @@ TEXT ·axpy256(SB), NOSPLIT, $0-36
 	VBROADCASTSS X0, Y0
 	MOVQ         n+24(FP), BX
 	SUBQ         $0x10, BX
-	JL           rest32
+	JL           rest33
 
-whole32:
+whole33:
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y0, Y1, Y2
@@ -2304,11 +2344,11 @@ whole32:
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
 	SUBQ        $0x10, BX
-	JGE         whole32
+	JGE         whole33
 
-rest32:
+rest33:
 	ADDQ        $0x10, BX
-	JZ          done32
+	JZ          done33
 	LEAQ        firstLanes<>+64(SB), SI
 	NEGQ        BX
 	VMOVUPS     (SI)(BX*4), Y1
@@ -2322,7 +2362,7 @@ rest32:
 	VFMADD231PS Y0, Y1, Y3
 	VMASKMOVPS  Y3, Y2, 32(AX)
 
-done32:
+done33:
 	VZEROUPPER
 	RET
 
@@ -2335,9 +2375,9 @@ TEXT ·mulAdd256(SB), NOSPLIT, $0-40
 	MOVQ c+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest33
+	JL   rest34
 
-whole33:
+whole34:
 	VMOVUPS     (CX), Y0
 	VMOVUPS     (DX), Y1
 	VMOVUPS     (BX), Y2
@@ -2353,11 +2393,11 @@ whole33:
 	ADDQ        $0x40, DX
 	ADDQ        $0x40, BX
 	SUBQ        $0x10, SI
-	JGE         whole33
+	JGE         whole34
 
-rest33:
+rest34:
 	ADDQ        $0x10, SI
-	JZ          done33
+	JZ          done34
 	LEAQ        firstLanes<>+64(SB), DI
 	NEGQ        SI
 	VMOVUPS     (DI)(SI*4), Y0
@@ -2373,7 +2413,7 @@ rest33:
 	VFMADD231PS Y0, Y2, Y3
 	VMASKMOVPS  Y3, Y1, 32(AX)
 
-done33:
+done34:
 	VZEROUPPER
 	RET
 
@@ -2388,9 +2428,9 @@ TEXT ·softmaxBackward256(SB), NOSPLIT, $0-44
 	VBROADCASTSS X0, Y0
 	MOVQ         n+32(FP), SI
 	SUBQ         $0x10, SI
-	JL           rest34
+	JL           rest35
 
-whole34:
+whole35:
 	VMOVUPS     (CX), Y1
 	VMOVUPS     (DX), Y2
 	VMOVUPS     (BX), Y3
@@ -2408,11 +2448,11 @@ whole34:
 	ADDQ        $0x40, DX
 	ADDQ        $0x40, BX
 	SUBQ        $0x10, SI
-	JGE         whole34
+	JGE         whole35
 
-rest34:
+rest35:
 	ADDQ        $0x10, SI
-	JZ          done34
+	JZ          done35
 	LEAQ        firstLanes<>+64(SB), DI
 	NEGQ        SI
 	VMOVUPS     (DI)(SI*4), Y1
@@ -2430,7 +2470,7 @@ rest34:
 	VFMADD231PS Y4, Y3, Y1
 	VMASKMOVPS  Y1, Y2, 32(AX)
 
-done34:
+done35:
 	VZEROUPPER
 	RET
 
@@ -2441,9 +2481,9 @@ TEXT ·relu256(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
 	SUBQ $0x10, DX
-	JL   rest35
+	JL   rest36
 
-whole35:
+whole36:
 	VMOVUPS (CX), Y0
 	VXORPS  Y1, Y1, Y1
 	VMAXPS  Y0, Y1, Y0
@@ -2455,11 +2495,11 @@ whole35:
 	ADDQ    $0x40, AX
 	ADDQ    $0x40, CX
 	SUBQ    $0x10, DX
-	JGE     whole35
+	JGE     whole36
 
-rest35:
+rest36:
 	ADDQ       $0x10, DX
-	JZ         done35
+	JZ         done36
 	LEAQ       firstLanes<>+64(SB), BX
 	NEGQ       DX
 	VMOVUPS    (BX)(DX*4), Y0
@@ -2473,7 +2513,7 @@ rest35:
 	VMAXPS     Y0, Y2, Y0
 	VMASKMOVPS Y0, Y1, 32(AX)
 
-done35:
+done36:
 	VZEROUPPER
 	RET
 
@@ -2484,9 +2524,9 @@ TEXT ·sigmoid256(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
 	SUBQ $0x10, DX
-	JL   rest36
+	JL   rest37
 
-whole36:
+whole37:
 	VMOVUPS      (CX), Y0
 	VBROADCASTSS const80000000<>+0(SB), Y1
 	VXORPS       Y1, Y0, Y0
@@ -2572,11 +2612,11 @@ whole36:
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	SUBQ         $0x10, DX
-	JGE          whole36
+	JGE          whole37
 
-rest36:
+rest37:
 	ADDQ         $0x10, DX
-	JZ           done36
+	JZ           done37
 	LEAQ         firstLanes<>+64(SB), BX
 	NEGQ         DX
 	VMOVUPS      (BX)(DX*4), Y0
@@ -2664,7 +2704,7 @@ rest36:
 	VDIVPS       Y2, Y0, Y2
 	VMASKMOVPS   Y2, Y1, 32(AX)
 
-done36:
+done37:
 	VZEROUPPER
 	RET
 
@@ -2675,9 +2715,9 @@ TEXT ·tanh256(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
 	SUBQ $0x10, DX
-	JL   rest37
+	JL   rest38
 
-whole37:
+whole38:
 	VMOVUPS      (CX), Y0
 	VBROADCASTSS const80000000<>+0(SB), Y1
 	VANDPS       Y1, Y0, Y2
@@ -2805,11 +2845,11 @@ whole37:
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	SUBQ         $0x10, DX
-	JGE          whole37
+	JGE          whole38
 
-rest37:
+rest38:
 	ADDQ         $0x10, DX
-	JZ           done37
+	JZ           done38
 	LEAQ         firstLanes<>+64(SB), BX
 	NEGQ         DX
 	VMOVUPS      (BX)(DX*4), Y0
@@ -2939,7 +2979,7 @@ rest37:
 	VORPS        Y3, Y5, Y5
 	VMASKMOVPS   Y5, Y1, 32(AX)
 
-done37:
+done38:
 	VZEROUPPER
 	RET
 
@@ -2950,9 +2990,9 @@ TEXT ·silu256(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
 	SUBQ $0x10, DX
-	JL   rest38
+	JL   rest39
 
-whole38:
+whole39:
 	VMOVUPS      (CX), Y0
 	VBROADCASTSS const80000000<>+0(SB), Y1
 	VXORPS       Y1, Y0, Y1
@@ -3036,11 +3076,11 @@ whole38:
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	SUBQ         $0x10, DX
-	JGE          whole38
+	JGE          whole39
 
-rest38:
+rest39:
 	ADDQ         $0x10, DX
-	JZ           done38
+	JZ           done39
 	LEAQ         firstLanes<>+64(SB), BX
 	NEGQ         DX
 	VMOVUPS      (BX)(DX*4), Y0
@@ -3126,7 +3166,7 @@ rest38:
 	VDIVPS       Y3, Y0, Y3
 	VMASKMOVPS   Y3, Y1, 32(AX)
 
-done38:
+done39:
 	VZEROUPPER
 	RET
 
@@ -3137,9 +3177,9 @@ TEXT ·gelu256(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
 	SUBQ $0x10, DX
-	JL   rest39
+	JL   rest40
 
-whole39:
+whole40:
 	VMOVUPS      (CX), Y0
 	VBROADCASTSS const3f3504f3<>+0(SB), Y1
 	VMULPS       Y1, Y0, Y1
@@ -3317,11 +3357,11 @@ whole39:
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	SUBQ         $0x10, DX
-	JGE          whole39
+	JGE          whole40
 
-rest39:
+rest40:
 	ADDQ         $0x10, DX
-	JZ           done39
+	JZ           done40
 	LEAQ         firstLanes<>+64(SB), BX
 	NEGQ         DX
 	VMOVUPS      (BX)(DX*4), Y0
@@ -3501,7 +3541,7 @@ rest39:
 	VMULPS       Y4, Y0, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done39:
+done40:
 	VZEROUPPER
 	RET
 
@@ -3512,9 +3552,9 @@ TEXT ·geluTanh256(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), CX
 	MOVQ n+16(FP), DX
 	SUBQ $0x10, DX
-	JL   rest40
+	JL   rest41
 
-whole40:
+whole41:
 	VMOVUPS      (CX), Y0
 	VMULPS       Y0, Y0, Y1
 	VMOVUPS      Y1, Y1
@@ -3610,11 +3650,11 @@ whole40:
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	SUBQ         $0x10, DX
-	JGE          whole40
+	JGE          whole41
 
-rest40:
+rest41:
 	ADDQ         $0x10, DX
-	JZ           done40
+	JZ           done41
 	LEAQ         firstLanes<>+64(SB), BX
 	NEGQ         DX
 	VMOVUPS      (BX)(DX*4), Y0
@@ -3712,7 +3752,7 @@ rest40:
 	VDIVPS       Y3, Y0, Y3
 	VMASKMOVPS   Y3, Y1, 32(AX)
 
-done40:
+done41:
 	VZEROUPPER
 	RET
 
@@ -3724,9 +3764,9 @@ TEXT ·swiglu256(SB), NOSPLIT, $0-32
 	MOVQ up+16(FP), DX
 	MOVQ n+24(FP), BX
 	SUBQ $0x10, BX
-	JL   rest41
+	JL   rest42
 
-whole41:
+whole42:
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
 	VBROADCASTSS const80000000<>+0(SB), Y2
@@ -3815,11 +3855,11 @@ whole41:
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
 	SUBQ         $0x10, BX
-	JGE          whole41
+	JGE          whole42
 
-rest41:
+rest42:
 	ADDQ         $0x10, BX
-	JZ           done41
+	JZ           done42
 	LEAQ         firstLanes<>+64(SB), SI
 	NEGQ         BX
 	VMOVUPS      (SI)(BX*4), Y0
@@ -3909,7 +3949,7 @@ rest41:
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y1, 32(AX)
 
-done41:
+done42:
 	VZEROUPPER
 	RET
 
@@ -3922,9 +3962,9 @@ TEXT ·reluBackward256(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest42
+	JL   rest43
 
-whole42:
+whole43:
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      (BX), Y2
@@ -3946,11 +3986,11 @@ whole42:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole42
+	JGE          whole43
 
-rest42:
+rest43:
 	ADDQ         $0x10, SI
-	JZ           done42
+	JZ           done43
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y0
@@ -3972,7 +4012,60 @@ rest42:
 	VADDPS       Y2, Y0, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done42:
+done43:
+	VZEROUPPER
+	RET
+
+// func reluGradient256(dst *float32, dy *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·reluGradient256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ dy+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ n+24(FP), BX
+	SUBQ $0x10, BX
+	JL   rest44
+
+whole44:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VBROADCASTSS const00000000<>+0(SB), Y2
+	VCMPPS       $0x12, Y2, Y1, Y1
+	VANDNPS      Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      32(DX), Y1
+	VBROADCASTSS const00000000<>+0(SB), Y2
+	VCMPPS       $0x12, Y2, Y1, Y1
+	VANDNPS      Y0, Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, BX
+	JGE          whole44
+
+rest44:
+	ADDQ         $0x10, BX
+	JZ           done44
+	LEAQ         firstLanes<>+64(SB), SI
+	NEGQ         BX
+	VMOVUPS      (SI)(BX*4), Y0
+	VMOVUPS      32(SI)(BX*4), Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VBROADCASTSS const00000000<>+0(SB), Y4
+	VCMPPS       $0x12, Y4, Y3, Y3
+	VANDNPS      Y2, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   32(CX), Y1, Y0
+	VMASKMOVPS   32(DX), Y1, Y2
+	VBROADCASTSS const00000000<>+0(SB), Y3
+	VCMPPS       $0x12, Y3, Y2, Y2
+	VANDNPS      Y0, Y2, Y0
+	VMASKMOVPS   Y0, Y1, 32(AX)
+
+done44:
 	VZEROUPPER
 	RET
 
@@ -3985,9 +4078,9 @@ TEXT ·siluBackward256(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest43
+	JL   rest45
 
-whole43:
+whole45:
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      (BX), Y2
@@ -4093,11 +4186,11 @@ whole43:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole43
+	JGE          whole45
 
-rest43:
+rest45:
 	ADDQ         $0x10, SI
-	JZ           done43
+	JZ           done45
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y0
@@ -4203,7 +4296,7 @@ rest43:
 	VFMADD231PS  Y5, Y2, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done43:
+done45:
 	VZEROUPPER
 	RET
 
@@ -4216,9 +4309,9 @@ TEXT ·sigmoidBackward256(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest44
+	JL   rest46
 
-whole44:
+whole46:
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      (BX), Y2
@@ -4240,11 +4333,11 @@ whole44:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole44
+	JGE          whole46
 
-rest44:
+rest46:
 	ADDQ         $0x10, SI
-	JZ           done44
+	JZ           done46
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y0
@@ -4266,7 +4359,7 @@ rest44:
 	VFMADD231PS  Y4, Y2, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done44:
+done46:
 	VZEROUPPER
 	RET
 
@@ -4279,9 +4372,9 @@ TEXT ·tanhBackward256(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest45
+	JL   rest47
 
-whole45:
+whole47:
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      (BX), Y2
@@ -4303,11 +4396,11 @@ whole45:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole45
+	JGE          whole47
 
-rest45:
+rest47:
 	ADDQ         $0x10, SI
-	JZ           done45
+	JZ           done47
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y0
@@ -4329,7 +4422,7 @@ rest45:
 	VFMADD231PS  Y4, Y2, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done45:
+done47:
 	VZEROUPPER
 	RET
 
@@ -4342,9 +4435,9 @@ TEXT ·geluBackward256(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest46
+	JL   rest48
 
-whole46:
+whole48:
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      (BX), Y2
@@ -4606,11 +4699,11 @@ whole46:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole46
+	JGE          whole48
 
-rest46:
+rest48:
 	ADDQ         $0x10, SI
-	JZ           done46
+	JZ           done48
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y0
@@ -4872,7 +4965,7 @@ rest46:
 	VFMADD231PS  Y5, Y2, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done46:
+done48:
 	VZEROUPPER
 	RET
 
@@ -4885,9 +4978,9 @@ TEXT ·geluTanhBackward256(SB), NOSPLIT, $0-40
 	MOVQ x+24(FP), BX
 	MOVQ n+32(FP), SI
 	SUBQ $0x10, SI
-	JL   rest47
+	JL   rest49
 
-whole47:
+whole49:
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      (BX), Y2
@@ -5013,11 +5106,11 @@ whole47:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole47
+	JGE          whole49
 
-rest47:
+rest49:
 	ADDQ         $0x10, SI
-	JZ           done47
+	JZ           done49
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y0
@@ -5143,7 +5236,7 @@ rest47:
 	VFMADD231PS  Y6, Y2, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done47:
+done49:
 	VZEROUPPER
 	RET
 
@@ -5157,9 +5250,9 @@ TEXT ·swigluBackward256(SB), NOSPLIT, $0-48
 	MOVQ up+32(FP), SI
 	MOVQ n+40(FP), DI
 	SUBQ $0x10, DI
-	JL   rest48
+	JL   rest50
 
-whole48:
+whole50:
 	VMOVUPS      (BX), Y0
 	VMOVUPS      (DX), Y1
 	VBROADCASTSS const80000000<>+0(SB), Y2
@@ -5278,11 +5371,11 @@ whole48:
 	ADDQ         $0x40, BX
 	ADDQ         $0x40, SI
 	SUBQ         $0x10, DI
-	JGE          whole48
+	JGE          whole50
 
-rest48:
+rest50:
 	ADDQ         $0x10, DI
-	JZ           done48
+	JZ           done50
 	LEAQ         firstLanes<>+64(SB), R8
 	NEGQ         DI
 	VMOVUPS      (R8)(DI*4), Y0
@@ -5400,7 +5493,7 @@ rest48:
 	VFMADD231PS  Y4, Y2, Y0
 	VMASKMOVPS   Y0, Y1, 32(AX)
 
-done48:
+done50:
 	VZEROUPPER
 	RET
 
@@ -5416,9 +5509,9 @@ TEXT ·expAXPY256(SB), NOSPLIT, $0-40
 	VBROADCASTSS X1, Y1
 	MOVQ         n+24(FP), BX
 	SUBQ         $0x10, BX
-	JL           rest49
+	JL           rest51
 
-whole49:
+whole51:
 	VMOVUPS      (CX), Y2
 	VMOVUPS      (DX), Y3
 	VSUBPS       Y1, Y2, Y2
@@ -5499,11 +5592,11 @@ whole49:
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
 	SUBQ         $0x10, BX
-	JGE          whole49
+	JGE          whole51
 
-rest49:
+rest51:
 	ADDQ         $0x10, BX
-	JZ           done49
+	JZ           done51
 	LEAQ         firstLanes<>+64(SB), SI
 	NEGQ         BX
 	VMOVUPS      (SI)(BX*4), Y2
@@ -5585,7 +5678,7 @@ rest49:
 	VFMADD231PS  Y0, Y1, Y4
 	VMASKMOVPS   Y4, Y3, 32(AX)
 
-done49:
+done51:
 	VZEROUPPER
 	RET
 
@@ -5597,20 +5690,20 @@ TEXT ·sum256(SB), NOSPLIT, $0-20
 	VXORPS Y1, Y1, Y1
 	MOVQ   n+8(FP), CX
 	SUBQ   $0x10, CX
-	JL     rest50
+	JL     rest52
 
-whole50:
+whole52:
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y3, Y1, Y1
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
-	JGE     whole50
+	JGE     whole52
 
-rest50:
+rest52:
 	ADDQ       $0x10, CX
-	JZ         done50
+	JZ         done52
 	LEAQ       firstLanes<>+64(SB), DX
 	NEGQ       CX
 	VMOVUPS    (DX)(CX*4), Y2
@@ -5624,7 +5717,7 @@ rest50:
 	VBLENDVPS  Y2, Y6, Y0, Y0
 	VBLENDVPS  Y3, Y7, Y1, Y1
 
-done50:
+done52:
 	VADDPS       Y1, Y0, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -5645,9 +5738,9 @@ TEXT ·dot256(SB), NOSPLIT, $0-28
 	VXORPS Y1, Y1, Y1
 	MOVQ   n+16(FP), DX
 	SUBQ   $0x10, DX
-	JL     rest51
+	JL     rest53
 
-whole51:
+whole53:
 	VMOVUPS     (AX), Y2
 	VMOVUPS     32(AX), Y3
 	VMOVUPS     (CX), Y4
@@ -5657,11 +5750,11 @@ whole51:
 	ADDQ        $0x40, AX
 	ADDQ        $0x40, CX
 	SUBQ        $0x10, DX
-	JGE         whole51
+	JGE         whole53
 
-rest51:
+rest53:
 	ADDQ        $0x10, DX
-	JZ          done51
+	JZ          done53
 	LEAQ        firstLanes<>+64(SB), BX
 	NEGQ        DX
 	VMOVUPS     (BX)(DX*4), Y2
@@ -5677,7 +5770,7 @@ rest51:
 	VBLENDVPS   Y2, Y8, Y0, Y0
 	VBLENDVPS   Y3, Y9, Y1, Y1
 
-done51:
+done53:
 	VADDPS       Y1, Y0, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -5697,20 +5790,20 @@ TEXT ·max256(SB), NOSPLIT, $0-20
 	VBROADCASTSS constff800000<>+0(SB), Y1
 	MOVQ         n+8(FP), CX
 	SUBQ         $0x10, CX
-	JL           rest52
+	JL           rest54
 
-whole52:
+whole54:
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
 	VMAXPS  Y0, Y2, Y0
 	VMAXPS  Y1, Y3, Y1
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, CX
-	JGE     whole52
+	JGE     whole54
 
-rest52:
+rest54:
 	ADDQ       $0x10, CX
-	JZ         done52
+	JZ         done54
 	LEAQ       firstLanes<>+64(SB), DX
 	NEGQ       CX
 	VMOVUPS    (DX)(CX*4), Y2
@@ -5724,7 +5817,7 @@ rest52:
 	VBLENDVPS  Y2, Y6, Y0, Y0
 	VBLENDVPS  Y3, Y7, Y1, Y1
 
-done52:
+done54:
 	VMAXPS       Y1, Y0, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPS       X0, X1, X1
@@ -5747,9 +5840,9 @@ TEXT ·expSum256(SB), NOSPLIT, $0-36
 	VXORPS       Y2, Y2, Y2
 	MOVQ         n+16(FP), DX
 	SUBQ         $0x10, DX
-	JL           rest53
+	JL           rest55
 
-whole53:
+whole55:
 	VMOVUPS      (CX), Y3
 	VMOVUPS      32(CX), Y4
 	VSUBPS       Y0, Y3, Y3
@@ -5827,11 +5920,11 @@ whole53:
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	SUBQ         $0x10, DX
-	JGE          whole53
+	JGE          whole55
 
-rest53:
+rest55:
 	ADDQ         $0x10, DX
-	JZ           done53
+	JZ           done55
 	LEAQ         firstLanes<>+64(SB), BX
 	NEGQ         DX
 	VMOVUPS      (BX)(DX*4), Y3
@@ -5915,7 +6008,7 @@ rest53:
 	VMASKMOVPS   Y0, Y3, (AX)
 	VMASKMOVPS   Y7, Y4, 32(AX)
 
-done53:
+done55:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -5937,9 +6030,9 @@ TEXT ·sumExp256(SB), NOSPLIT, $0-28
 	VXORPS       Y2, Y2, Y2
 	MOVQ         n+8(FP), CX
 	SUBQ         $0x10, CX
-	JL           rest54
+	JL           rest56
 
-whole54:
+whole56:
 	VMOVUPS      (AX), Y3
 	VMOVUPS      32(AX), Y4
 	VSUBPS       Y0, Y3, Y3
@@ -6014,11 +6107,11 @@ whole54:
 	VADDPS       Y6, Y2, Y2
 	ADDQ         $0x40, AX
 	SUBQ         $0x10, CX
-	JGE          whole54
+	JGE          whole56
 
-rest54:
+rest56:
 	ADDQ         $0x10, CX
-	JZ           done54
+	JZ           done56
 	LEAQ         firstLanes<>+64(SB), DX
 	NEGQ         CX
 	VMOVUPS      (DX)(CX*4), Y3
@@ -6100,7 +6193,7 @@ rest54:
 	VBLENDVPS    Y3, Y5, Y1, Y1
 	VBLENDVPS    Y4, Y6, Y2, Y2
 
-done54:
+done56:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1

@@ -10,7 +10,7 @@ import (
 var plain = kernels{
 	add: addGo, mul: mulGo, scale: scaleGo, divide: divideGo, axpy: axpyGo, mulAdd: mulAddGo, softmaxBackward: softmaxBackwardGo,
 	relu: reluGo, sigmoid: sigmoidGo, tanh: tanhGo, silu: siluGo, gelu: geluGo, geluTanh: geluTanhGo, swiglu: swigluGo,
-	reluBackward: reluBackwardGo, sigmoidBackward: sigmoidBackwardGo, tanhBackward: tanhBackwardGo,
+	reluBackward: reluBackwardGo, reluGradient: reluGradientGo, sigmoidBackward: sigmoidBackwardGo, tanhBackward: tanhBackwardGo,
 	siluBackward: siluBackwardGo, geluBackward: geluBackwardGo, geluTanhBackward: geluTanhBackwardGo, swigluBackward: swigluBackwardGo,
 	sum: sumGo, dot: dotGo, largest: largestGo, expSum: expSumGo, sumExp: sumExpGo, expAXPY: expAXPYGo,
 }

@@ -34,6 +34,11 @@ var twinTests = map[string]call{
 		k.reluBackward(dst, y, x)
 		return 0
 	},
+	"reluGradient*": func(k *kernels, dst, x, y, z []float32, s float32) float32 {
+		copy(dst, z)
+		k.reluGradient(dst, y, x)
+		return 0
+	},
 	"sigmoidBackward*": func(k *kernels, dst, x, y, z []float32, s float32) float32 {
 		copy(dst, z)
 		k.sigmoidBackward(dst, y, x)

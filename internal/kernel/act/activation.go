@@ -8,6 +8,9 @@ func ReLU(dst, x []float32) { apply(tier(cpu.Kernels()).relu, dst, x) }
 // ReLUBackward adds dy to dx where x is above 0 or NaN.
 func ReLUBackward(dx, dy, x []float32) { apply2(tier(cpu.Kernels()).reluBackward, dx, dy, x) }
 
+// ReLUGradient sets dx to dy where x is above 0 or NaN, and to 0 elsewhere.
+func ReLUGradient(dx, dy, x []float32) { apply2(tier(cpu.Kernels()).reluGradient, dx, dy, x) }
+
 // Sigmoid sets dst to 1 / (1 + exp(-x)), within 4 units in the last place; below
 // -88.72 it is 0.
 func Sigmoid(dst, x []float32) { apply(tier(cpu.Kernels()).sigmoid, dst, x) }

@@ -25,6 +25,14 @@ func reluBackwardGo(dx, dy, x []float32) {
 	}
 }
 
+func reluGradientGo(dx, dy, x []float32) {
+	for i, v := range x {
+		if dx[i] = dy[i]; v <= 0 {
+			dx[i] = 0
+		}
+	}
+}
+
 func sigmoid(x float32) float32 { return 1 / (1 + f32.Exp(-x)) }
 
 func sigmoidGo(dst, x []float32) {

@@ -77,6 +77,11 @@ func swiglu512(dst *float32, gate *float32, up *float32, n int)
 //go:noescape
 func reluBackward512(dst *float32, dx *float32, dy *float32, x *float32, n int)
 
+// sets dst to dy, or 0 where x is at most 0.
+//
+//go:noescape
+func reluGradient512(dst *float32, dy *float32, x *float32, n int)
+
 // sets dst to dx + dy times the derivative of the SiLU at x.
 //
 //go:noescape
@@ -211,6 +216,11 @@ func swiglu256(dst *float32, gate *float32, up *float32, n int)
 //
 //go:noescape
 func reluBackward256(dst *float32, dx *float32, dy *float32, x *float32, n int)
+
+// sets dst to dy, or 0 where x is at most 0.
+//
+//go:noescape
+func reluGradient256(dst *float32, dy *float32, x *float32, n int)
 
 // sets dst to dx + dy times the derivative of the SiLU at x.
 //

@@ -82,3 +82,38 @@ func keepIn[E any](kv *KV, blocks [][]E, keep []int) {
 
 // valueAt returns where in a block the value of its entry j begins.
 func (kv *KV) valueAt(j int) int { return kv.Dim*Block + j*gemm.Pad(kv.Dim) }
+
+// Drop takes entry i of n out: those behind it move up by one, a row of a key
+// panel at a time. It is Keep for caches that lose an entry with each one that
+// comes.
+func (kv *KV) Drop(i, n int) {
+	if i < 0 || i >= n {
+		panic(fmt.Sprintf("attn: drop of entry %d of %d", i, n))
+	}
+	if kv.F16 == nil {
+		dropIn(kv, kv.F32, i, n)
+	} else {
+		dropIn(kv, kv.F16, i, n)
+	}
+}
+
+func dropIn[E any](kv *KV, blocks [][]E, i, n int) {
+	for b := i / Block; b < Blocks(n); b++ {
+		blk, next := blocks[b], []E(nil)
+		if b+1 < Blocks(n) {
+			next = blocks[b+1]
+		}
+		first := max(i-b*Block, 0)
+		for d := range kv.Dim {
+			row := blk[d*Block : (d+1)*Block]
+			copy(row[first:], row[first+1:])
+			if next != nil {
+				row[Block-1] = next[d*Block]
+			}
+		}
+		copy(blk[kv.valueAt(first):], blk[kv.valueAt(first+1):])
+		if next != nil {
+			copy(blk[kv.valueAt(Block-1):][:kv.Dim], next[kv.valueAt(0):])
+		}
+	}
+}

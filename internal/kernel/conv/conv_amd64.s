@@ -132,6 +132,524 @@ done:
 	VZEROUPPER
 	RET
 
+// func depthwiseThree512(y *float32, ys int, x *float32, xs int, xrow int, w *float32, wrow int, wtap int, kh int, n int, channels int, left bool, right bool, add bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·depthwiseThree512(SB), NOSPLIT, $0-91
+	MOVQ    y+0(FP), AX
+	MOVQ    x+16(FP), CX
+	MOVQ    xs+24(FP), DX
+	MOVQ    n+72(FP), BX
+	MOVQ    wtap+56(FP), SI
+	MOVBQZX left+88(FP), DI
+	TESTQ   DI, DI
+	JZ      begin
+	SUBQ    DX, CX
+
+begin:
+	MOVQ channels+80(FP), R8
+	CMPQ R8, $0x10
+	JL   part
+
+whole:
+	XORQ    R8, R8
+	CMPQ    BX, $0x08
+	JL      wholeEnd
+	JNE     wholeSum
+	MOVBQZX right+89(FP), R8
+
+wholeSum:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+wholeRow:
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(SI*1), Z9
+	VMOVUPS     (R10)(SI*2), Z10
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         wholeAfter0
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z0
+
+wholeAfter0:
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         wholeAfter9
+	VMOVUPS     (R12), Z8
+	VFMADD231PS Z8, Z10, Z7
+
+wholeAfter9:
+	ADDQ    xrow+32(FP), R9
+	ADDQ    wrow+48(FP), R10
+	DECQ    R11
+	JNZ     wholeRow
+	XORQ    DI, DI
+	CMPB    add+90(FP), $0x00
+	JEQ     wholeStore
+	MOVQ    AX, R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z0, Z8, Z0
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z1, Z8, Z1
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z2, Z8, Z2
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z3, Z8, Z3
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z4, Z8, Z4
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z5, Z8, Z5
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z6, Z8, Z6
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Z8
+	VADDPS  Z7, Z8, Z7
+	ADDQ    ys+8(FP), R12
+
+wholeStore:
+	VMOVUPS Z0, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z2, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z3, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z4, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z5, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z6, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z7, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	SUBQ    $0x08, BX
+	JMP     whole
+
+wholeEnd:
+wholeOne:
+	XORQ    R8, R8
+	CMPQ    BX, $0x01
+	JL      wholeOneEnd
+	JNE     wholeOneSum
+	MOVBQZX right+89(FP), R8
+
+wholeOneSum:
+	VXORPS Z0, Z0, Z0
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+wholeOneRow:
+	VMOVUPS     (R10), Z1
+	VMOVUPS     (R10)(SI*1), Z2
+	VMOVUPS     (R10)(SI*2), Z3
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         wholeOneAfter0
+	VMOVUPS     (R12), Z4
+	VFMADD231PS Z4, Z1, Z0
+
+wholeOneAfter0:
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         wholeOneAfter2
+	VMOVUPS     (R12), Z1
+	VFMADD231PS Z1, Z3, Z0
+
+wholeOneAfter2:
+	ADDQ    xrow+32(FP), R9
+	ADDQ    wrow+48(FP), R10
+	DECQ    R11
+	JNZ     wholeOneRow
+	XORQ    DI, DI
+	CMPB    add+90(FP), $0x00
+	JEQ     wholeOneStore
+	MOVQ    AX, R12
+	VMOVUPS (R12), Z1
+	VADDPS  Z0, Z1, Z0
+	ADDQ    ys+8(FP), R12
+
+wholeOneStore:
+	VMOVUPS Z0, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	SUBQ    $0x01, BX
+	JMP     wholeOne
+
+wholeOneEnd:
+	VZEROUPPER
+	RET
+
+part:
+	MOVL  $0x0000ffff, R9
+	BZHIL R8, R9, R9
+	KMOVW R9, K1
+
+partly:
+	XORQ    R8, R8
+	CMPQ    BX, $0x08
+	JL      partlyEnd
+	JNE     partlySum
+	MOVBQZX right+89(FP), R8
+
+partlySum:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+partlyRow:
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(SI*1), Z9
+	VMOVUPS     (R10)(SI*2), Z10
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         partlyAfter0
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z0
+
+partlyAfter0:
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z1
+	VFMADD231PS Z11, Z9, Z0
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z2
+	VFMADD231PS Z11, Z9, Z1
+	VFMADD231PS Z11, Z10, Z0
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z3
+	VFMADD231PS Z11, Z9, Z2
+	VFMADD231PS Z11, Z10, Z1
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z4
+	VFMADD231PS Z11, Z9, Z3
+	VFMADD231PS Z11, Z10, Z2
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z5
+	VFMADD231PS Z11, Z9, Z4
+	VFMADD231PS Z11, Z10, Z3
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z6
+	VFMADD231PS Z11, Z9, Z5
+	VFMADD231PS Z11, Z10, Z4
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z11
+	VFMADD231PS Z11, Z8, Z7
+	VFMADD231PS Z11, Z9, Z6
+	VFMADD231PS Z11, Z10, Z5
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z8
+	VFMADD231PS Z8, Z9, Z7
+	VFMADD231PS Z8, Z10, Z6
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         partlyAfter9
+	VMOVUPS.Z   (R12), K1, Z8
+	VFMADD231PS Z8, Z10, Z7
+
+partlyAfter9:
+	ADDQ      xrow+32(FP), R9
+	ADDQ      wrow+48(FP), R10
+	DECQ      R11
+	JNZ       partlyRow
+	XORQ      DI, DI
+	CMPB      add+90(FP), $0x00
+	JEQ       partlyStore
+	MOVQ      AX, R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z0, Z8, Z0
+	ADDQ      ys+8(FP), R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z1, Z8, Z1
+	ADDQ      ys+8(FP), R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z2, Z8, Z2
+	ADDQ      ys+8(FP), R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z3, Z8, Z3
+	ADDQ      ys+8(FP), R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z4, Z8, Z4
+	ADDQ      ys+8(FP), R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z5, Z8, Z5
+	ADDQ      ys+8(FP), R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z6, Z8, Z6
+	ADDQ      ys+8(FP), R12
+	VMOVUPS.Z (R12), K1, Z8
+	VADDPS    Z7, Z8, Z7
+	ADDQ      ys+8(FP), R12
+
+partlyStore:
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z1, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z3, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z5, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Z7, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	SUBQ    $0x08, BX
+	JMP     partly
+
+partlyEnd:
+partlyOne:
+	XORQ    R8, R8
+	CMPQ    BX, $0x01
+	JL      partlyOneEnd
+	JNE     partlyOneSum
+	MOVBQZX right+89(FP), R8
+
+partlyOneSum:
+	VXORPS Z0, Z0, Z0
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+partlyOneRow:
+	VMOVUPS     (R10), Z1
+	VMOVUPS     (R10)(SI*1), Z2
+	VMOVUPS     (R10)(SI*2), Z3
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         partlyOneAfter0
+	VMOVUPS.Z   (R12), K1, Z4
+	VFMADD231PS Z4, Z1, Z0
+
+partlyOneAfter0:
+	ADDQ        DX, R12
+	VMOVUPS.Z   (R12), K1, Z1
+	VFMADD231PS Z1, Z2, Z0
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         partlyOneAfter2
+	VMOVUPS.Z   (R12), K1, Z1
+	VFMADD231PS Z1, Z3, Z0
+
+partlyOneAfter2:
+	ADDQ      xrow+32(FP), R9
+	ADDQ      wrow+48(FP), R10
+	DECQ      R11
+	JNZ       partlyOneRow
+	XORQ      DI, DI
+	CMPB      add+90(FP), $0x00
+	JEQ       partlyOneStore
+	MOVQ      AX, R12
+	VMOVUPS.Z (R12), K1, Z1
+	VADDPS    Z0, Z1, Z0
+	ADDQ      ys+8(FP), R12
+
+partlyOneStore:
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	SUBQ    $0x01, BX
+	JMP     partlyOne
+
+partlyOneEnd:
+	VZEROUPPER
+	RET
+
+// func copyRows512(dst *float32, ds int, src *float32, ss int, rows int, width int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·copyRows512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ src+16(FP), CX
+	MOVQ rows+32(FP), DX
+	MOVQ width+40(FP), BX
+	MOVQ ds+8(FP), SI
+	MOVQ ss+24(FP), DI
+	CMPQ BX, $0x04
+	JG   short2End
+	CMPQ BX, $0x01
+	JEQ  one
+
+short2:
+	MOVQ (CX), R8
+	MOVQ R8, (AX)
+	MOVQ -8(CX)(BX*4), R8
+	MOVQ R8, -8(AX)(BX*4)
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ DX
+	JNZ  short2
+	VZEROUPPER
+	RET
+
+short2End:
+	CMPQ BX, $0x08
+	JG   short4End
+	CMPQ BX, $0x01
+	JEQ  one
+
+short4:
+	VMOVUPS (CX), X0
+	VMOVUPS X0, (AX)
+	VMOVUPS -16(CX)(BX*4), X0
+	VMOVUPS X0, -16(AX)(BX*4)
+	ADDQ    SI, AX
+	ADDQ    DI, CX
+	DECQ    DX
+	JNZ     short4
+	VZEROUPPER
+	RET
+
+short4End:
+	CMPQ BX, $0x10
+	JG   short8End
+	CMPQ BX, $0x01
+	JEQ  one
+
+short8:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS -32(CX)(BX*4), Y0
+	VMOVUPS Y0, -32(AX)(BX*4)
+	ADDQ    SI, AX
+	ADDQ    DI, CX
+	DECQ    DX
+	JNZ     short8
+	VZEROUPPER
+	RET
+
+short8End:
+row:
+	MOVQ AX, R8
+	MOVQ CX, R9
+	MOVQ BX, R10
+	SUBQ $0x10, R10
+	JL   rest1
+
+whole1:
+	VMOVUPS (R9), Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x10, R10
+	JGE     whole1
+
+rest1:
+	ADDQ      $0x10, R10
+	JZ        done1
+	MOVL      $0x0000ffff, R11
+	BZHIL     R10, R11, R11
+	KMOVW     R11, K1
+	VMOVUPS.Z (R9), K1, Z0
+	VMOVUPS   Z0, K1, (R8)
+
+done1:
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+one:
+	MOVL (CX), BX
+	MOVL BX, (AX)
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ DX
+	JNZ  one
+	VZEROUPPER
+	RET
+
 // func depthwiseGrad1_512(dw *float32, wtap int, x *float32, xs int, xtap int, dy *float32, ys int, n int, channels int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·depthwiseGrad1_512(SB), NOSPLIT, $0-72
@@ -448,6 +966,514 @@ DATA firstLanes<>+116(SB)/4, $0x00000000
 DATA firstLanes<>+120(SB)/4, $0x00000000
 DATA firstLanes<>+124(SB)/4, $0x00000000
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $128
+
+// func depthwiseThree256(y *float32, ys int, x *float32, xs int, xrow int, w *float32, wrow int, wtap int, kh int, n int, channels int, left bool, right bool, add bool)
+// Requires: AVX, FMA3
+TEXT ·depthwiseThree256(SB), NOSPLIT, $0-91
+	MOVQ    y+0(FP), AX
+	MOVQ    x+16(FP), CX
+	MOVQ    xs+24(FP), DX
+	MOVQ    n+72(FP), BX
+	MOVQ    wtap+56(FP), SI
+	MOVBQZX left+88(FP), DI
+	TESTQ   DI, DI
+	JZ      begin
+	SUBQ    DX, CX
+
+begin:
+	MOVQ channels+80(FP), R8
+	CMPQ R8, $0x10
+	JL   part
+
+whole:
+	XORQ    R8, R8
+	CMPQ    BX, $0x04
+	JL      wholeEnd
+	JNE     wholeSum
+	MOVBQZX right+89(FP), R8
+
+wholeSum:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+wholeRow:
+	VMOVUPS     (R10), Y8
+	VMOVUPS     32(R10), Y9
+	VMOVUPS     (R10)(SI*1), Y10
+	VMOVUPS     32(R10)(SI*1), Y11
+	VMOVUPS     (R10)(SI*2), Y12
+	VMOVUPS     32(R10)(SI*2), Y13
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         wholeAfter0
+	VMOVUPS     (R12), Y14
+	VMOVUPS     32(R12), Y15
+	VFMADD231PS Y14, Y8, Y0
+	VFMADD231PS Y15, Y9, Y1
+
+wholeAfter0:
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Y14
+	VMOVUPS     32(R12), Y15
+	VFMADD231PS Y14, Y8, Y2
+	VFMADD231PS Y15, Y9, Y3
+	VFMADD231PS Y14, Y10, Y0
+	VFMADD231PS Y15, Y11, Y1
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Y14
+	VMOVUPS     32(R12), Y15
+	VFMADD231PS Y14, Y8, Y4
+	VFMADD231PS Y15, Y9, Y5
+	VFMADD231PS Y14, Y10, Y2
+	VFMADD231PS Y15, Y11, Y3
+	VFMADD231PS Y14, Y12, Y0
+	VFMADD231PS Y15, Y13, Y1
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Y14
+	VMOVUPS     32(R12), Y15
+	VFMADD231PS Y14, Y8, Y6
+	VFMADD231PS Y15, Y9, Y7
+	VFMADD231PS Y14, Y10, Y4
+	VFMADD231PS Y15, Y11, Y5
+	VFMADD231PS Y14, Y12, Y2
+	VFMADD231PS Y15, Y13, Y3
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VFMADD231PS Y8, Y10, Y6
+	VFMADD231PS Y9, Y11, Y7
+	VFMADD231PS Y8, Y12, Y4
+	VFMADD231PS Y9, Y13, Y5
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         wholeAfter5
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VFMADD231PS Y8, Y12, Y6
+	VFMADD231PS Y9, Y13, Y7
+
+wholeAfter5:
+	ADDQ    xrow+32(FP), R9
+	ADDQ    wrow+48(FP), R10
+	DECQ    R11
+	JNZ     wholeRow
+	XORQ    DI, DI
+	CMPB    add+90(FP), $0x00
+	JEQ     wholeStore
+	MOVQ    AX, R12
+	VMOVUPS (R12), Y8
+	VMOVUPS 32(R12), Y9
+	VADDPS  Y0, Y8, Y0
+	VADDPS  Y1, Y9, Y1
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Y8
+	VMOVUPS 32(R12), Y9
+	VADDPS  Y2, Y8, Y2
+	VADDPS  Y3, Y9, Y3
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Y8
+	VMOVUPS 32(R12), Y9
+	VADDPS  Y4, Y8, Y4
+	VADDPS  Y5, Y9, Y5
+	ADDQ    ys+8(FP), R12
+	VMOVUPS (R12), Y8
+	VMOVUPS 32(R12), Y9
+	VADDPS  Y6, Y8, Y6
+	VADDPS  Y7, Y9, Y7
+	ADDQ    ys+8(FP), R12
+
+wholeStore:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	SUBQ    $0x04, BX
+	JMP     whole
+
+wholeEnd:
+wholeOne:
+	XORQ    R8, R8
+	CMPQ    BX, $0x01
+	JL      wholeOneEnd
+	JNE     wholeOneSum
+	MOVBQZX right+89(FP), R8
+
+wholeOneSum:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+wholeOneRow:
+	VMOVUPS     (R10), Y2
+	VMOVUPS     32(R10), Y3
+	VMOVUPS     (R10)(SI*1), Y4
+	VMOVUPS     32(R10)(SI*1), Y5
+	VMOVUPS     (R10)(SI*2), Y6
+	VMOVUPS     32(R10)(SI*2), Y7
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         wholeOneAfter0
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VFMADD231PS Y8, Y2, Y0
+	VFMADD231PS Y9, Y3, Y1
+
+wholeOneAfter0:
+	ADDQ        DX, R12
+	VMOVUPS     (R12), Y2
+	VMOVUPS     32(R12), Y3
+	VFMADD231PS Y2, Y4, Y0
+	VFMADD231PS Y3, Y5, Y1
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         wholeOneAfter2
+	VMOVUPS     (R12), Y2
+	VMOVUPS     32(R12), Y3
+	VFMADD231PS Y2, Y6, Y0
+	VFMADD231PS Y3, Y7, Y1
+
+wholeOneAfter2:
+	ADDQ    xrow+32(FP), R9
+	ADDQ    wrow+48(FP), R10
+	DECQ    R11
+	JNZ     wholeOneRow
+	XORQ    DI, DI
+	CMPB    add+90(FP), $0x00
+	JEQ     wholeOneStore
+	MOVQ    AX, R12
+	VMOVUPS (R12), Y2
+	VMOVUPS 32(R12), Y3
+	VADDPS  Y0, Y2, Y0
+	VADDPS  Y1, Y3, Y1
+	ADDQ    ys+8(FP), R12
+
+wholeOneStore:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    ys+8(FP), AX
+	ADDQ    DX, CX
+	SUBQ    $0x01, BX
+	JMP     wholeOne
+
+wholeOneEnd:
+	VZEROUPPER
+	RET
+
+part:
+	LEAQ    firstLanes<>+64(SB), R9
+	NEGQ    R8
+	VMOVUPS (R9)(R8*4), Y0
+	VMOVUPS 32(R9)(R8*4), Y1
+
+partly:
+	XORQ    R8, R8
+	CMPQ    BX, $0x03
+	JL      partlyEnd
+	JNE     partlySum
+	MOVBQZX right+89(FP), R8
+
+partlySum:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+partlyRow:
+	VMOVUPS     (R10), Y8
+	VMOVUPS     32(R10), Y9
+	VMOVUPS     (R10)(SI*1), Y10
+	VMOVUPS     32(R10)(SI*1), Y11
+	VMOVUPS     (R10)(SI*2), Y12
+	VMOVUPS     32(R10)(SI*2), Y13
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         partlyAfter0
+	VMASKMOVPS  (R12), Y0, Y14
+	VMASKMOVPS  32(R12), Y1, Y15
+	VFMADD231PS Y14, Y8, Y2
+	VFMADD231PS Y15, Y9, Y3
+
+partlyAfter0:
+	ADDQ        DX, R12
+	VMASKMOVPS  (R12), Y0, Y14
+	VMASKMOVPS  32(R12), Y1, Y15
+	VFMADD231PS Y14, Y8, Y4
+	VFMADD231PS Y15, Y9, Y5
+	VFMADD231PS Y14, Y10, Y2
+	VFMADD231PS Y15, Y11, Y3
+	ADDQ        DX, R12
+	VMASKMOVPS  (R12), Y0, Y14
+	VMASKMOVPS  32(R12), Y1, Y15
+	VFMADD231PS Y14, Y8, Y6
+	VFMADD231PS Y15, Y9, Y7
+	VFMADD231PS Y14, Y10, Y4
+	VFMADD231PS Y15, Y11, Y5
+	VFMADD231PS Y14, Y12, Y2
+	VFMADD231PS Y15, Y13, Y3
+	ADDQ        DX, R12
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  32(R12), Y1, Y9
+	VFMADD231PS Y8, Y10, Y6
+	VFMADD231PS Y9, Y11, Y7
+	VFMADD231PS Y8, Y12, Y4
+	VFMADD231PS Y9, Y13, Y5
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         partlyAfter4
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  32(R12), Y1, Y9
+	VFMADD231PS Y8, Y12, Y6
+	VFMADD231PS Y9, Y13, Y7
+
+partlyAfter4:
+	ADDQ       xrow+32(FP), R9
+	ADDQ       wrow+48(FP), R10
+	DECQ       R11
+	JNZ        partlyRow
+	XORQ       DI, DI
+	CMPB       add+90(FP), $0x00
+	JEQ        partlyStore
+	MOVQ       AX, R12
+	VMASKMOVPS (R12), Y0, Y8
+	VMASKMOVPS 32(R12), Y1, Y9
+	VADDPS     Y2, Y8, Y2
+	VADDPS     Y3, Y9, Y3
+	ADDQ       ys+8(FP), R12
+	VMASKMOVPS (R12), Y0, Y8
+	VMASKMOVPS 32(R12), Y1, Y9
+	VADDPS     Y4, Y8, Y4
+	VADDPS     Y5, Y9, Y5
+	ADDQ       ys+8(FP), R12
+	VMASKMOVPS (R12), Y0, Y8
+	VMASKMOVPS 32(R12), Y1, Y9
+	VADDPS     Y6, Y8, Y6
+	VADDPS     Y7, Y9, Y7
+	ADDQ       ys+8(FP), R12
+
+partlyStore:
+	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS Y3, Y1, 32(AX)
+	ADDQ       ys+8(FP), AX
+	ADDQ       DX, CX
+	VMASKMOVPS Y4, Y0, (AX)
+	VMASKMOVPS Y5, Y1, 32(AX)
+	ADDQ       ys+8(FP), AX
+	ADDQ       DX, CX
+	VMASKMOVPS Y6, Y0, (AX)
+	VMASKMOVPS Y7, Y1, 32(AX)
+	ADDQ       ys+8(FP), AX
+	ADDQ       DX, CX
+	SUBQ       $0x03, BX
+	JMP        partly
+
+partlyEnd:
+partlyOne:
+	XORQ    R8, R8
+	CMPQ    BX, $0x01
+	JL      partlyOneEnd
+	JNE     partlyOneSum
+	MOVBQZX right+89(FP), R8
+
+partlyOneSum:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   w+40(FP), R10
+	MOVQ   kh+64(FP), R11
+	MOVQ   CX, R9
+
+partlyOneRow:
+	VMOVUPS     (R10), Y4
+	VMOVUPS     32(R10), Y5
+	VMOVUPS     (R10)(SI*1), Y6
+	VMOVUPS     32(R10)(SI*1), Y7
+	VMOVUPS     (R10)(SI*2), Y8
+	VMOVUPS     32(R10)(SI*2), Y9
+	MOVQ        R9, R12
+	TESTQ       DI, DI
+	JNZ         partlyOneAfter0
+	VMASKMOVPS  (R12), Y0, Y10
+	VMASKMOVPS  32(R12), Y1, Y11
+	VFMADD231PS Y10, Y4, Y2
+	VFMADD231PS Y11, Y5, Y3
+
+partlyOneAfter0:
+	ADDQ        DX, R12
+	VMASKMOVPS  (R12), Y0, Y4
+	VMASKMOVPS  32(R12), Y1, Y5
+	VFMADD231PS Y4, Y6, Y2
+	VFMADD231PS Y5, Y7, Y3
+	ADDQ        DX, R12
+	TESTQ       R8, R8
+	JNZ         partlyOneAfter2
+	VMASKMOVPS  (R12), Y0, Y4
+	VMASKMOVPS  32(R12), Y1, Y5
+	VFMADD231PS Y4, Y8, Y2
+	VFMADD231PS Y5, Y9, Y3
+
+partlyOneAfter2:
+	ADDQ       xrow+32(FP), R9
+	ADDQ       wrow+48(FP), R10
+	DECQ       R11
+	JNZ        partlyOneRow
+	XORQ       DI, DI
+	CMPB       add+90(FP), $0x00
+	JEQ        partlyOneStore
+	MOVQ       AX, R12
+	VMASKMOVPS (R12), Y0, Y4
+	VMASKMOVPS 32(R12), Y1, Y5
+	VADDPS     Y2, Y4, Y2
+	VADDPS     Y3, Y5, Y3
+	ADDQ       ys+8(FP), R12
+
+partlyOneStore:
+	VMASKMOVPS Y2, Y0, (AX)
+	VMASKMOVPS Y3, Y1, 32(AX)
+	ADDQ       ys+8(FP), AX
+	ADDQ       DX, CX
+	SUBQ       $0x01, BX
+	JMP        partlyOne
+
+partlyOneEnd:
+	VZEROUPPER
+	RET
+
+// func copyRows256(dst *float32, ds int, src *float32, ss int, rows int, width int)
+// Requires: AVX
+TEXT ·copyRows256(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ src+16(FP), CX
+	MOVQ rows+32(FP), DX
+	MOVQ width+40(FP), BX
+	MOVQ ds+8(FP), SI
+	MOVQ ss+24(FP), DI
+	CMPQ BX, $0x04
+	JG   short2End
+	CMPQ BX, $0x01
+	JEQ  one
+
+short2:
+	MOVQ (CX), R8
+	MOVQ R8, (AX)
+	MOVQ -8(CX)(BX*4), R8
+	MOVQ R8, -8(AX)(BX*4)
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ DX
+	JNZ  short2
+	VZEROUPPER
+	RET
+
+short2End:
+	CMPQ BX, $0x08
+	JG   short4End
+	CMPQ BX, $0x01
+	JEQ  one
+
+short4:
+	VMOVUPS (CX), X0
+	VMOVUPS X0, (AX)
+	VMOVUPS -16(CX)(BX*4), X0
+	VMOVUPS X0, -16(AX)(BX*4)
+	ADDQ    SI, AX
+	ADDQ    DI, CX
+	DECQ    DX
+	JNZ     short4
+	VZEROUPPER
+	RET
+
+short4End:
+	CMPQ BX, $0x10
+	JG   short8End
+	CMPQ BX, $0x01
+	JEQ  one
+
+short8:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS -32(CX)(BX*4), Y0
+	VMOVUPS Y0, -32(AX)(BX*4)
+	ADDQ    SI, AX
+	ADDQ    DI, CX
+	DECQ    DX
+	JNZ     short8
+	VZEROUPPER
+	RET
+
+short8End:
+row:
+	MOVQ AX, R8
+	MOVQ CX, R9
+	MOVQ BX, R10
+	SUBQ $0x10, R10
+	JL   rest2
+
+whole2:
+	VMOVUPS (R9), Y0
+	VMOVUPS 32(R9), Y1
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x10, R10
+	JGE     whole2
+
+rest2:
+	ADDQ       $0x10, R10
+	JZ         done2
+	LEAQ       firstLanes<>+64(SB), R11
+	NEGQ       R10
+	VMOVUPS    (R11)(R10*4), Y0
+	VMOVUPS    32(R11)(R10*4), Y1
+	VMASKMOVPS (R9), Y0, Y2
+	VMASKMOVPS 32(R9), Y1, Y3
+	VMASKMOVPS Y2, Y0, (R8)
+	VMASKMOVPS Y3, Y1, 32(R8)
+
+done2:
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ DX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+one:
+	MOVL (CX), BX
+	MOVL BX, (AX)
+	ADDQ SI, AX
+	ADDQ DI, CX
+	DECQ DX
+	JNZ  one
+	VZEROUPPER
+	RET
 
 // func depthwiseGrad1_256(dw *float32, wtap int, x *float32, xs int, xtap int, dy *float32, ys int, n int, channels int)
 // Requires: AVX, FMA3

@@ -5,7 +5,10 @@ import "github.com/micaml/mica/internal/f32"
 // kernels are the depthwise kernels of a tier.
 type kernels struct {
 	depthwise func(s *strip)
+	three     func(s *strip) // for kernels of three columns, xs = xtap
 	grad      func(s *gradStrip)
+	// copyRows copies rows of width numbers, ds and ss apart.
+	copyRows func(dst []float32, ds int, src []float32, ss, rows, width int)
 }
 
 // strip is some pixels of a row of the result, of at most 16 channels: pixel i is
@@ -20,15 +23,31 @@ type strip struct {
 	kh, kw         int
 	n, channels    int
 	add            bool
+	// For three: the first pixel lacks its first tap, the last one its last.
+	left, right bool
+}
+
+// lacks is how many columns of x on the strip's sides are not there.
+func (s *strip) lacks() int {
+	n := 0
+	for _, side := range [2]bool{s.left, s.right} {
+		if side {
+			n++
+		}
+	}
+	return n
 }
 
 // check keeps wrong shapes from the assembly, which checks nothing.
 func (s *strip) check() {
 	need("y of a strip", len(s.y), (s.n-1)*s.ys+s.channels)
-	need("x of a strip", len(s.x), (s.n-1)*s.xs+(s.kh-1)*s.xrow+(s.kw-1)*s.xtap+s.channels)
+	need("x of a strip", len(s.x), (s.n-1)*s.xs+(s.kh-1)*s.xrow+(s.kw-1)*s.xtap+s.channels-s.lacks()*s.xs)
 	need("weights of a strip", len(s.w), (s.kh-1)*s.wrow+(s.kw-1)*s.wtap+lanes)
 	if min(s.n, s.kh, s.kw, s.channels) < 1 || s.channels > lanes {
 		panic("conv: empty strip, or more than 16 channels")
+	}
+	if s.lacks() > 0 && (s.kw != 3 || s.xs != s.xtap) {
+		panic("conv: a strip with sides of another shape")
 	}
 }
 
@@ -53,7 +72,7 @@ func (s *gradStrip) check() {
 	}
 }
 
-var plain = kernels{depthwiseGo, depthwiseGradGo}
+var plain = kernels{depthwiseGo, depthwiseThreeGo, depthwiseGradGo, copyRowsGo}
 
 func depthwiseGo(s *strip) {
 	for i := range s.n {
@@ -72,6 +91,26 @@ func depthwiseGo(s *strip) {
 	}
 }
 
+// depthwiseThreeGo takes the pixels on the sides apart.
+func depthwiseThreeGo(s *strip) {
+	for i := range s.n {
+		one := *s
+		one.n, one.y, one.x = 1, s.y[i*s.ys:], s.x
+		if s.left && i > 0 {
+			one.x = s.x[(i-1)*s.xs:]
+		} else if !s.left {
+			one.x = s.x[i*s.xs:]
+		}
+		if s.left && i == 0 {
+			one.kw, one.w = one.kw-1, s.w[s.wtap:]
+		}
+		if s.right && i == s.n-1 {
+			one.kw--
+		}
+		depthwiseGo(&one)
+	}
+}
+
 func depthwiseGradGo(s *gradStrip) {
 	for t := range s.taps {
 		for c := range s.channels {
@@ -82,4 +121,20 @@ func depthwiseGradGo(s *gradStrip) {
 			s.dw[t*s.wtap+c] = acc
 		}
 	}
+}
+
+func copyRowsGo(dst []float32, ds int, src []float32, ss, rows, width int) {
+	for i := range rows {
+		copy(dst[i*ds:][:width], src[i*ss:])
+	}
+}
+
+// rows copies rows of width numbers, ds and ss apart, if there are any.
+func (k *kernels) rows(dst []float32, ds int, src []float32, ss, rows, width int) {
+	if rows <= 0 || width <= 0 {
+		return
+	}
+	need("rows to copy to", len(dst), (rows-1)*ds+width)
+	need("rows to copy", len(src), (rows-1)*ss+width)
+	k.copyRows(dst, ds, src, ss, rows, width)
 }

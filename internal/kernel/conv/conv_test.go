@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/micaml/mica/internal/cpu"
@@ -20,6 +21,16 @@ var twinTests = map[string]call{
 		s := strip{y: dst, ys: channels, x: x, xs: channels, xrow: 1, xtap: 2, w: w, wrow: 1, wtap: 1, kh: 3, kw: 2, n: n, channels: channels, add: n%2 == 0}
 		s.check()
 		k.depthwise(&s)
+	},
+	"depthwiseThree*": func(k *kernels, dst, x, w []float32, n, channels int) {
+		s := strip{y: dst, ys: channels, x: x, xs: channels, xrow: 1, xtap: channels, w: w, wrow: 1, wtap: 2, kh: 3, kw: 3, n: n, channels: channels, add: n%2 == 0}
+		s.left, s.right = (n+channels)%3 > 0, (n/2+channels)%2 > 0
+		s.check()
+		k.three(&s)
+	},
+	"copyRows*": func(k *kernels, dst, x, _ []float32, n, channels int) {
+		width := copied(n, channels)
+		k.rows(dst, width+2, x, width+1, n, width)
 	},
 	"depthwiseGrad1_*": func(k *kernels, dst, x, y []float32, n, channels int) {
 		s := gradStrip{dw: dst, wtap: lanes, x: x, xs: channels, xtap: 1, dy: y, ys: channels, taps: 1, n: n, channels: channels}
@@ -40,11 +51,26 @@ var twinTests = map[string]call{
 
 var guardTests = map[string]func(t *testing.T){"*": guard}
 
+// copied is the width of rows to copy: short ones, and in every other call long ones.
+func copied(n, channels int) int { return channels + n%2*lanes }
+
 // sizes are of dst, x and the third slice: exactly what each kernel touches.
 func sizes(name string, n, channels int) (dst, x, y int) {
 	switch name {
 	case "depthwise[25]*":
 		return n * channels, n*channels + 2 + 2, lanes + 3
+	case "depthwiseThree*":
+		columns := n + 2
+		if (n+channels)%3 > 0 {
+			columns--
+		}
+		if (n/2+channels)%2 > 0 {
+			columns--
+		}
+		return n * channels, columns*channels + 2, lanes + 2 + 4
+	case "copyRows*":
+		width := copied(n, channels)
+		return n*(width+2) - 2, n*(width+1) - 1, 1
 	case "depthwiseGrad1_*":
 		return lanes, n * channels, n * channels
 	}
@@ -59,7 +85,7 @@ func TestTwin(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for name, f := range twinTests {
 			for channels := 1; channels <= lanes; channels++ {
-				for n := 1; n < 11; n++ {
+				for n := 1; n < 21; n++ {
 					for _, share := range []float64{0, 0.3} {
 						a, b, c := sizes(name, n, channels)
 						dst, x, y := make([]float32, a), make([]float32, b), make([]float32, c)
@@ -69,7 +95,7 @@ func TestTwin(t *testing.T) {
 						want := append([]float32(nil), dst...)
 						f(tier(tr), dst, x, y, n, channels)
 						f(&plain, want, x, y, n, channels)
-						if name != "depthwise[25]*" { // lanes past the channels hold anything
+						if strings.Contains(name, "Grad") { // lanes past the channels hold anything
 							for i := range dst {
 								if i%lanes >= channels {
 									dst[i], want[i] = 0, 0
@@ -95,7 +121,7 @@ func guard(t *testing.T) {
 		for _, edge := range kerneltest.Edges {
 			for name, f := range twinTests {
 				for channels := 1; channels <= lanes; channels += 3 {
-					for n := 1; n < 7; n++ {
+					for n := 1; n < 20; n++ {
 						a, b, c := sizes(name, n, channels)
 						f(tier(tr), kerneltest.GuardedOf[float32](t, a, edge), kerneltest.GuardedOf[float32](t, b, edge), kerneltest.GuardedOf[float32](t, c, edge), n, channels)
 					}

@@ -50,7 +50,7 @@ func forward(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, y, x, w []float32, 
 		return
 	}
 	h, wd := sh.axes()
-	s.dense = dense{tier: t, source: newSource(x, h, wd, sh.In, sh.Groups), n: sh.N, groups: sh.Groups, cols: sh.Out / sh.Groups,
+	s.dense = dense{tier: t, source: newSource(t, x, h, wd, sh.In, sh.Groups), n: sh.N, groups: sh.Groups, cols: sh.Out / sh.Groups,
 		kernel: w, terms: sh.Terms(), y: y, add: add, width: sh.Out, outH: sh.OutH, outW: sh.OutW, everyH: 1, everyW: 1}
 	s.dense.run(p, s)
 }
@@ -77,7 +77,7 @@ func adjoint(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, dx, dy, w []float32
 				s.deep.adjoint(t, p, s, sh, h, wd, dx, dy, w, add)
 				continue
 			}
-			s.dense = dense{tier: t, source: newSource(dy, h.Axis, wd.Axis, sh.Out, sh.Groups), n: sh.N, groups: sh.Groups, cols: sh.In / sh.Groups,
+			s.dense = dense{tier: t, source: newSource(t, dy, h.Axis, wd.Axis, sh.Out, sh.Groups), n: sh.N, groups: sh.Groups, cols: sh.In / sh.Groups,
 				kernel: w, terms: sh.Terms(), back: true, h: h, w: wd, kw: sh.KW,
 				y: dx, add: add, width: sh.In, outH: sh.H, outW: sh.W, fromH: i, fromW: j, everyH: sh.StrideH, everyW: sh.StrideW}
 			s.dense.run(p, s)
@@ -241,7 +241,7 @@ func weightGradient(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, dw, dy, x []
 	}
 	h, w := sh.axes()
 	g := &s.grad
-	*g = gradient{tier: t, source: newSource(x, h, w, sh.In, sh.Groups), dw: dw, dy: dy,
+	*g = gradient{tier: t, source: newSource(t, x, h, w, sh.In, sh.Groups), dw: dw, dy: dy,
 		out: sh.Out, groups: sh.Groups, terms: sh.Terms()}
 	if g.source.direct && g.source.channels%gemm.Lanes != 0 {
 		g.source.direct, g.source.patches = false, true // a panel is padded to 16 columns

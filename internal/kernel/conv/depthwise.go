@@ -30,15 +30,25 @@ func (r *rows) row(s *strip, image, i int) {
 	alo, ahi := r.h.Clip(i)
 	y := r.y[((image*r.outH+r.fromH+i*r.everyH)*r.outW+r.fromW)*r.c:]
 	left, right := r.w.Inner()
+	three := r.w.Taps == 3 && r.w.Stride == 1 && r.w.Step == 1 && left < right
 	for c := 0; c < r.c; c += lanes {
 		*s = strip{ys: r.everyW * r.c, xs: r.w.Stride * r.c, xrow: r.h.Step * r.w.Size * r.c, xtap: r.w.Step * r.c,
 			wrow: r.w.Taps * r.ldw, wtap: r.ldw, kh: ahi - alo, channels: min(lanes, r.c-c), add: r.add}
 		for j := 0; j < r.w.N; {
 			n, lo, hi := 1, 0, r.w.Taps
+			s.left, s.right = false, false
 			if j >= left && j < right {
 				n = right - j
 			} else {
 				lo, hi = r.w.Clip(j)
+				if s.left = three && j == left-1 && lo == 1; s.left {
+					n, hi = right-j, r.w.Taps // the inner ones with it
+				}
+			}
+			if three && j+n == right && right < r.w.N {
+				if _, taps := r.w.Clip(right); taps == 2 {
+					s.right, n = true, n+1
+				}
 			}
 			if s.kh <= 0 || lo >= hi {
 				r.nothing(y[j*s.ys+c:], n, s.channels)
@@ -47,9 +57,13 @@ func (r *rows) row(s *strip, image, i int) {
 			}
 			s.y, s.n, s.kw = y[j*s.ys+c:], n, hi-lo
 			s.x = r.x[((image*r.h.Size+r.h.At(i, alo))*r.w.Size+r.w.At(j, lo))*r.c+c:]
+			f := r.k.depthwise
+			if three && n > 1 {
+				f, s.kw, lo = r.k.three, 3, 0
+			}
 			s.w = r.kernel[(alo*r.w.Taps+lo)*r.ldw+c:]
 			s.check()
-			r.k.depthwise(s)
+			f(s)
 			j += n
 		}
 	}
@@ -89,6 +103,9 @@ func (d *depthwise) start(p *par.Pool, t cpu.Tier, r rows) {
 	}
 }
 
+// grain is how many rows a core takes at a time: some microseconds of work.
+func (d *depthwise) grain() int { return 1 + 36<<10/(d.w.N*d.c*d.h.Taps*d.w.Taps) }
+
 // stop holds on to nothing of the caller's.
 func (d *depthwise) stop() {
 	clear(d.strips)
@@ -102,7 +119,7 @@ func (d *depthwise) forward(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, y, x
 	panel := grow(&s.panels, sh.Terms()*ldw)
 	gemm.Transpose(t, panel, ldw, w, sh.Terms(), sh.In, sh.Terms())
 	d.start(p, t, rows{h: h, w: wd, x: x, y: y, c: sh.In, kernel: panel, ldw: ldw, outH: sh.OutH, outW: sh.OutW, everyH: 1, everyW: 1, add: add})
-	p.For(sh.N*h.N, 1+4096/(wd.N*sh.In), d)
+	p.For(sh.N*h.N, d.grain(), d)
 	d.stop()
 }
 
@@ -121,7 +138,7 @@ func (d *depthwise) adjoint(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, h, w
 	}
 	d.start(p, t, rows{h: h.Axis, w: wd.Axis, x: dy, y: dx, c: sh.In, kernel: panel, ldw: ldw, outH: sh.H, outW: sh.W,
 		fromH: h.from, fromW: wd.from, everyH: h.every, everyW: wd.every, add: add})
-	p.For(sh.N*h.N, 1+4096/(wd.N*sh.In), d)
+	p.For(sh.N*h.N, d.grain(), d)
 	d.stop()
 }
 

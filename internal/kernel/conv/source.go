@@ -1,6 +1,9 @@
 package conv
 
-import "github.com/micaml/mica/internal/kernel/gemm"
+import (
+	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/kernel/gemm"
+)
 
 const (
 	fewTerms   = gemm.Segment // kernels of no more are read as patches
@@ -12,6 +15,7 @@ const (
 // A source is how the pixels of a result read their input: as a matrix [pixels,
 // terms] that a tile of rows of pixels is made into.
 type source struct {
+	k        *kernels
 	x        []float32
 	h, w     Axis
 	width    int // channels of x
@@ -24,8 +28,8 @@ type source struct {
 	run      int // terms of each
 }
 
-func newSource(x []float32, h, w Axis, width, groups int) source {
-	s := source{x: x, h: h, w: w, width: width, channels: width / groups}
+func newSource(t cpu.Tier, x []float32, h, w Axis, width, groups int) source {
+	s := source{k: tier(t), x: x, h: h, w: w, width: width, channels: width / groups}
 	terms := h.Taps * w.Taps * s.channels
 	s.direct = h.Taps*w.Taps == 1 && h.inside() && w.inside()
 	s.patches = !s.direct && (terms <= fewTerms || w.N < fewColumns)
@@ -116,58 +120,57 @@ func (s *source) pad(buf, x []float32, t tile, group int) {
 		clear(dst[:lo*c])
 		clear(dst[hi*c:])
 		if lo < hi {
-			copyPixels(dst[lo*c:hi*c], x[(at*s.w.Size+lo+s.w.First)*s.width+group*c:], s.width, c)
+			s.pixels(dst[lo*c:hi*c], x[(at*s.w.Size+lo+s.w.First)*s.width+group*c:], s.width)
 		}
 	}
 }
 
-// patch copies all terms of each pixel.
+// patch copies all terms of each pixel: those of pixels that lack none together.
 func (s *source) patch(buf, x []float32, t tile, group int) {
-	c := s.channels
-	line := s.w.Taps * c
+	c, pixel := s.channels, s.w.Step*s.width
+	line, taps := s.w.Taps*c, s.w.Taps
+	if pixel == c {
+		taps = 1 // they are neighbours
+	}
 	left, right := s.w.Inner()
-	short := s.w.Step*s.width == c && line <= 16
 	for i := range t.rows {
 		for k := range s.h.Taps {
 			at := s.h.At(t.from+i, k)
 			there := at >= 0 && at < s.h.Size
+			dst := buf[i*s.w.N*s.run+k*line:]
+			if there && left < right {
+				src := x[(at*s.w.Size+s.w.At(left, 0))*s.width+group*c:]
+				for b := range taps {
+					s.k.rows(dst[left*s.run+b*c:], s.run, src[b*pixel:], s.w.Stride*s.width, right-left, line/taps)
+				}
+			}
 			for j := range s.w.N {
-				if there && short && j >= left && j < right { // a first layer: three numbers
-					src := x[(at*s.w.Size+j*s.w.Stride+s.w.First)*c:][:line]
-					dst := buf[(i*s.w.N+j)*s.run+k*line:][:line]
-					for q, v := range src {
-						dst[q] = v
-					}
+				if there && left <= j && j < right {
 					continue
 				}
-				dst := buf[(i*s.w.N+j)*s.run+k*line:][:line]
-				if !there {
-					clear(dst)
-					continue
-				}
-				lo, hi := 0, s.w.Taps
-				if first := s.w.At(j, 0); first < 0 || s.w.At(j, s.w.Taps-1) >= s.w.Size {
+				dst := dst[j*s.run:][:line]
+				lo, hi := 0, 0
+				if there {
 					lo, hi = s.w.Clip(j)
-					clear(dst[:lo*c])
-					clear(dst[hi*c:])
 				}
+				clear(dst[:lo*c])
+				clear(dst[hi*c:])
 				if lo < hi {
-					copyPixels(dst[lo*c:hi*c], x[(at*s.w.Size+s.w.At(j, lo))*s.width+group*c:], s.w.Step*s.width, c)
+					s.pixels(dst[lo*c:hi*c], x[(at*s.w.Size+s.w.At(j, lo))*s.width+group*c:], pixel)
 				}
 			}
 		}
 	}
 }
 
-// copyPixels fills dst with c channels of pixels that are stride apart.
-func copyPixels(dst, src []float32, stride, c int) {
+// pixels fills dst with a group's channels of pixels that are stride apart.
+func (s *source) pixels(dst, src []float32, stride int) {
+	c := s.channels
 	if stride == c {
 		few(dst, src)
 		return
 	}
-	for i := 0; i*c < len(dst); i++ {
-		few(dst[i*c:][:c], src[i*stride:])
-	}
+	s.k.rows(dst, c, src, stride, len(dst)/c, c)
 }
 
 // few is copy; for a few numbers a loop is faster than the call.

@@ -7,6 +7,16 @@ package conv
 //go:noescape
 func depthwise512(y *float32, ys int, x *float32, xs int, xrow int, xtap int, w *float32, wrow int, wtap int, kh int, kw int, n int, channels int, add bool)
 
+// sets n pixels of y, ys apart, to sums of kh x 3 taps of x, which begins with the first tap that is there, for at most 16 channels; strides are in bytes.
+//
+//go:noescape
+func depthwiseThree512(y *float32, ys int, x *float32, xs int, xrow int, w *float32, wrow int, wtap int, kh int, n int, channels int, left bool, right bool, add bool)
+
+// copies rows of width numbers; strides are in bytes.
+//
+//go:noescape
+func copyRows512(dst *float32, ds int, src *float32, ss int, rows int, width int)
+
 // adds n pixels of x * dy to the sums of 1 tap(s), for at most 16 channels; strides are in bytes.
 //
 //go:noescape
@@ -26,6 +36,16 @@ func depthwiseGrad3_512(dw *float32, wtap int, x *float32, xs int, xtap int, dy 
 //
 //go:noescape
 func depthwise256(y *float32, ys int, x *float32, xs int, xrow int, xtap int, w *float32, wrow int, wtap int, kh int, kw int, n int, channels int, add bool)
+
+// sets n pixels of y, ys apart, to sums of kh x 3 taps of x, which begins with the first tap that is there, for at most 16 channels; strides are in bytes.
+//
+//go:noescape
+func depthwiseThree256(y *float32, ys int, x *float32, xs int, xrow int, w *float32, wrow int, wtap int, kh int, n int, channels int, left bool, right bool, add bool)
+
+// copies rows of width numbers; strides are in bytes.
+//
+//go:noescape
+func copyRows256(dst *float32, ds int, src *float32, ss int, rows int, width int)
 
 // adds n pixels of x * dy to the sums of 1 tap(s), for at most 16 channels; strides are in bytes.
 //

@@ -94,5 +94,5 @@ func widths(d tensor.DType) []int {
 	} else if elems > 1 {
 		return []int{elems, 2 * elems, 3 * elems, 4 * elems, 5 * elems, 9 * elems} // with and without a part of a segment
 	}
-	return []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 39, 64, 65, 71, 100, 127, 128, 129, 140, 256, 300}
+	return []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 39, 47, 63, 64, 65, 71, 94, 100, 127, 128, 129, 140, 256, 300}
 }

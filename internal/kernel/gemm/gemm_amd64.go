@@ -231,13 +231,13 @@ func hasFew(t cpu.Tier, w *tensor.Storage, k int) bool {
 }
 
 // few multiplies rows [row, row+16) of w by m rows of x, 2 or more.
-func few(t cpu.Tier, w *tensor.Storage, row, m, k int, x, y []float32, ldy int, acc bool) {
+func few(t cpu.Tier, w *tensor.Storage, row, m, k int, x []float32, ldx int, y []float32, ldy int, acc bool) {
 	r := &assembly(t).read[w.DType]
 	b, stride := at(w, row, 0)
 	for i := 0; i < m; {
 		left := (m - i + maxFew - 1) / maxFew
 		n := (m - i + left - 1) / left
-		r.few[n-2](&y[i*ldy], 4*ldy, &x[i*k], 4*k, b, stride, k, acc)
+		r.few[n-2](&y[i*ldy], 4*ldy, &x[i*ldx], 4*ldx, b, stride, k, acc)
 		i += n
 	}
 }

@@ -37,4 +37,4 @@ func transpose(_ cpu.Tier, dst []float32, ldd int, src []float32, lds, rows, col
 
 func hasFew(cpu.Tier, *tensor.Storage, int) bool { return false }
 
-func few(cpu.Tier, *tensor.Storage, int, int, int, []float32, []float32, int, bool) {}
+func few(cpu.Tier, *tensor.Storage, int, int, int, []float32, int, []float32, int, bool) {}

@@ -229,7 +229,7 @@ func testGemvGuard(t *testing.T) {
 func testFewTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 10))
 	for _, d := range readAll {
-		for _, k := range widths(d) {
+		for _, k := range append(widths(d), 512) { // 512: rows of x are moved apart
 			for m := 2; m <= fewest; m++ {
 				const n = 2*Lanes + 3
 				share := shares[r.IntN(len(shares))]
@@ -262,8 +262,8 @@ func testFewGuard(t *testing.T) {
 						}
 						x := kerneltest.GuardedOf[float32](t, m*k, edge)
 						y := kerneltest.GuardedOf[float32](t, m*Lanes, edge)
-						few(tier, w, 0, m, k, x, y, Lanes, false)
-						few(tier, w, 0, m, k, x, y, Lanes, true)
+						few(tier, w, 0, m, k, x, k, y, Lanes, false)
+						few(tier, w, 0, m, k, x, k, y, Lanes, true)
 					}
 				}
 			}

@@ -28,6 +28,7 @@ const (
 type Scratch struct {
 	work []workspace
 	job  product
+	rows []float32 // of a, moved apart
 }
 
 // workspace belongs to one worker.
@@ -92,6 +93,7 @@ type product struct {
 	c, a, x []float32
 	w       *tensor.Storage
 	m, n, k int
+	lda     int // numbers between the rows of a, but of mulAT
 	chunk   int // rows in a chunk
 	chunks  int
 	work    []workspace
@@ -111,9 +113,13 @@ func (s *Scratch) run(p *par.Pool, g product) {
 	workers := p.Workers()
 	s.grow(workers)
 	g.work = s.work
+	g.lda = g.k
 	g.single = g.kind == mulT && g.m == 1
 	g.few = g.kind == mulT && g.m > 1 && g.m <= fewest && hasFew(g.tier, g.w, g.k)
 	var n, grain int
+	if g.few && g.k%512 == 0 {
+		s.apart(&g)
+	}
 	if g.single || g.few {
 		// Claims of 64 KiB of weights: a few microseconds of reading.
 		n = (g.n + Lanes - 1) / Lanes
@@ -126,6 +132,20 @@ func (s *Scratch) run(p *par.Pool, g product) {
 	s.job = g
 	p.For(n, grain, &s.job)
 	s.job = product{} // hold on to nothing of the caller's
+}
+
+// apart copies the rows of a to where they do not lie a multiple of 2048 bytes
+// apart, so that they do not drive each other out of the first-level cache: its
+// lines of one such remainder have 8 places.
+func (s *Scratch) apart(g *product) {
+	g.lda = g.k + Lanes
+	if n := g.m * g.lda; len(s.rows) < n {
+		s.rows = make([]float32, n)
+	}
+	for i := range g.m {
+		copy(s.rows[i*g.lda:][:g.k], g.a[i*g.k:])
+	}
+	g.a = s.rows
 }
 
 // cut divides m rows so that each worker finds several pieces of work, but not
@@ -155,7 +175,7 @@ func (g *product) Do(worker, lo, hi int) {
 			if g.n-col < Lanes {
 				g.block(ws, col, g.n-col, 0, g.m)
 			} else {
-				few(g.tier, g.w, col, g.m, g.k, g.a, g.c[col:], g.n, g.acc)
+				few(g.tier, g.w, col, g.m, g.k, g.a, g.lda, g.c[col:], g.n, g.acc)
 			}
 		}
 		return
@@ -171,7 +191,7 @@ func (g *product) block(ws *workspace, col, cols, row, rows int) {
 	ldp := Pad(cols)
 	for from := 0; from < g.k; from += depth {
 		k := min(depth, g.k-from)
-		at, ars, aks := row*g.k+from, g.k, 1
+		at, ars, aks := row*g.lda+from, g.lda, 1
 		switch g.kind {
 		case mulT:
 			packT(g.tier, g.w, col, cols, from, k, ws.panel, ldp, ws.row)

@@ -363,12 +363,12 @@ func TestNoAllocation(t *testing.T) {
 	for _, m := range []int{1, 3, 200} {
 		for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q4_1, tensor.Q5_0, tensor.Q6_K} {
 			var s Scratch
-			g := job(t, r, mulT, d, m, 256, 256, false, 0)
-			h := job(t, r, mulAT, d, m, 256, 256, false, 0)
+			g := job(t, r, mulT, d, m, 512, 512, false, 0)
+			h := job(t, r, mulAT, d, m, 512, 512, false, 0)
 			run := func() {
-				MulT(pool, &s, g.c, m, 256, 256, g.a, g.w, false)
-				Mul(pool, &s, g.c, m, 256, 256, g.a, g.w, false)
-				MulAT(pool, &s, h.c, m, 256, 256, h.a, h.x, false)
+				MulT(pool, &s, g.c, m, 512, 512, g.a, g.w, false)
+				Mul(pool, &s, g.c, m, 512, 512, g.a, g.w, false)
+				MulAT(pool, &s, h.c, m, 512, 512, h.a, h.x, false)
 			}
 			run()
 			if n := testing.AllocsPerRun(10, run); n != 0 {

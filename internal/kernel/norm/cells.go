@@ -56,9 +56,6 @@ func (j *job) cell(b int) (segment, lo, hi int) {
 	return segment, (first + from) * j.width, (first + min(from+j.cut, j.shape.Rows)) * j.width
 }
 
-// of returns the row of a matrix as wide as x.
-func (j *job) of(m []float32, row int) []float32 { return m[row*j.width : (row+1)*j.width] }
-
 // Moments sets mean and variance, [segments, C], to those of the cell that each
 // column belongs to; the variance is the biased one.
 //
@@ -83,7 +80,7 @@ func moments(t cpu.Tier, p *par.Pool, s *Scratch, mean, variance, x []float32, s
 	s.run(p, n, shiftOf)
 	s.run(p, blocks, func(j *job, b int) {
 		segment, lo, hi := j.cell(b)
-		j.k.colMoments(j.x[lo:hi], j.of(j.part[0], b), j.of(j.part[1], b), j.of(j.mean, segment))
+		j.k.colMoments(j.x[lo:hi], j.zero(j.part[0], b), j.zero(j.part[1], b), j.of(j.mean, segment))
 	})
 	s.run(p, n, foldMoments)
 	s.end()
@@ -92,8 +89,7 @@ func moments(t cpu.Tier, p *par.Pool, s *Scratch, mean, variance, x []float32, s
 // shiftOf leaves k in mean.
 func shiftOf(j *job, segment int) {
 	_, lo, hi := j.cell(segment * j.perSegment)
-	k := j.of(j.mean, segment)
-	clear(k)
+	k := j.zero(j.mean, segment)
 	j.k.colSum(j.x[lo:hi], k)
 	rows := float32((hi - lo) / j.width)
 	for i := range k {

@@ -7,9 +7,10 @@ import (
 	"github.com/micaml/mica/internal/par"
 )
 
-// StandardBackward adds the gradients of Standard to dx, [T, C], dw and db, [C],
-// given dy, [T, C]; any of the three may be nil. If fixed, mean and variance were
-// given and not taken from x; otherwise the gradient goes through them too.
+// StandardBackward sets dx, [T, C], to the gradient of Standard with respect to x,
+// or adds it, and adds those of w and b to dw and db, [C], given dy, [T, C]; any of
+// the three may be nil. If fixed, mean and variance were given and not taken from
+// x; otherwise the gradient goes through them too.
 //
 // With z = (x - mean) * r and sums over a cell of N numbers,
 //
@@ -17,11 +18,11 @@ import (
 //
 // which is a*dy + (b*(x-mean) + c) with three numbers for each column, folded in
 // float64.
-func StandardBackward(p *par.Pool, s *Scratch, dx, dw, db, dy, x, mean, variance, w []float32, shape Cells, eps float32, fixed bool) {
-	standardBackward(cpu.Kernels(), p, s, dx, dw, db, dy, x, mean, variance, w, shape, eps, fixed)
+func StandardBackward(p *par.Pool, s *Scratch, dx, dw, db, dy, x, mean, variance, w []float32, shape Cells, eps float32, fixed, add bool) {
+	standardBackward(cpu.Kernels(), p, s, dx, dw, db, dy, x, mean, variance, w, shape, eps, fixed, add)
 }
 
-func standardBackward(t cpu.Tier, p *par.Pool, s *Scratch, dx, dw, db, dy, x, mean, variance, w []float32, shape Cells, eps float32, fixed bool) {
+func standardBackward(t cpu.Tier, p *par.Pool, s *Scratch, dx, dw, db, dy, x, mean, variance, w []float32, shape Cells, eps float32, fixed, add bool) {
 	n := shape.segments(len(x))
 	checkGrads(shape.Width, len(x), dx, dy, dw, db, w)
 	if n == 0 {
@@ -30,7 +31,7 @@ func standardBackward(t cpu.Tier, p *par.Pool, s *Scratch, dx, dw, db, dy, x, me
 	check(shape.Width, n*shape.Width, len(mean))
 	check(shape.Width, n*shape.Width, len(variance))
 	j := s.beginCells(t, x, shape)
-	j.dst, j.dy, j.mean, j.variance, j.w, j.eps = dx, dy, mean, variance, w, eps
+	j.dst, j.dy, j.mean, j.variance, j.w, j.eps, j.add = dx, dy, mean, variance, w, eps, choice(add)
 	blocks, size := n*j.perSegment, n*j.width
 	buf := s.take(2*blocks*j.width + 5*size)
 	next := func(n int) []float32 {
@@ -43,7 +44,7 @@ func standardBackward(t cpu.Tier, p *par.Pool, s *Scratch, dx, dw, db, dy, x, me
 	j.dw, j.db = next(size), next(size)
 	s.run(p, blocks, func(j *job, b int) {
 		segment, lo, hi := j.cell(b)
-		j.k.colGrads(j.dy[lo:hi], j.x[lo:hi], j.of(j.part[0], b), j.of(j.part[1], b), j.of(j.mean, segment))
+		j.k.colGrads(j.dy[lo:hi], j.x[lo:hi], j.zero(j.part[0], b), j.zero(j.part[1], b), j.of(j.mean, segment))
 	})
 	s.run(p, n, foldGrads)
 	if dw != nil {
@@ -59,7 +60,7 @@ func standardBackward(t cpu.Tier, p *par.Pool, s *Scratch, dx, dw, db, dy, x, me
 	if dx != nil {
 		s.run(p, blocks, func(j *job, b int) {
 			segment, lo, hi := j.cell(b)
-			j.k.affineGrad(j.dst[lo:hi], j.dy[lo:hi], j.x[lo:hi], j.of(j.mean, segment),
+			j.k.affineGrad[j.add](j.dst[lo:hi], j.dy[lo:hi], j.x[lo:hi], j.of(j.mean, segment),
 				j.of(j.a, segment), j.of(j.b, segment), j.of(j.c, segment))
 		})
 	}

@@ -40,6 +40,14 @@ func affineGo(dst, x, mean, scale, shift []float32) {
 func affineGradGo(dx, dy, x, mean, a, b, c []float32) {
 	for n := len(mean); len(x) > 0; dx, dy, x = dx[n:], dy[n:], x[n:] {
 		for i := range mean {
+			dx[i] = f32.FMA(a[i], dy[i], f32.FMA(b[i], x[i]-mean[i], c[i]))
+		}
+	}
+}
+
+func affineGradAddGo(dx, dy, x, mean, a, b, c []float32) {
+	for n := len(mean); len(x) > 0; dx, dy, x = dx[n:], dy[n:], x[n:] {
+		for i := range mean {
 			dx[i] += f32.FMA(a[i], dy[i], f32.FMA(b[i], x[i]-mean[i], c[i]))
 		}
 	}

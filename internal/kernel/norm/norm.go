@@ -16,6 +16,7 @@
 //	            with m1 = sum of (dy*w) / n, m2 = sum of (dy*w)*z / n
 //	       dw = dw + dy * z, db = db + dy
 //
+// where a layer's dx that is set and not added to is the product alone, rounded.
 // Products are rounded where they stand in parentheses and fused with the
 // additions elsewhere; square root and divisions are correctly rounded. So every
 // tier gives the same bits.
@@ -25,22 +26,30 @@
 // in order. So it is the same for any number of threads.
 //
 // Assembly for the reason in package act. The ladder, on one core of an AMD EPYC
-// 9004 whose other core was at work, the best of six runs, in µs for 64 rows of 576
-// numbers in the second-level cache:
+// 9004 whose other core was at work, the least time of some thousand calls, in µs for
+// 64 rows of 576 numbers in the second-level cache:
 //
-//	                              plain Go   AVX2  AVX-512
-//	RMS                              122      5.6      7.2
-//	RMSBackward                      680       13       18
-//	Layer, a row at a time           268       14       13
-//	Layer, moments of rows abreast   189      5.8      7.9   used
-//	LayerBackward                    462       14       15
-//	SumRows                           18      1.9      1.8
-//	                              1,024 pixels of 32 channels
-//	Moments and Standard             178      9.2      9.8
-//	StandardBackward                 315       12       11
+//	                                     plain Go   AVX2  AVX-512
+//	RMS                                       100    5.4      5.4
+//	RMSBackward                               383     12       11
+//	Layer, a row at a time                    268     14       13
+//	Layer, moments of rows abreast            186    5.6      5.1   used
+//	LayerBackward, from x and dy alone        451     14       13
+//	LayerBackward, forward's mean and r,
+//	  and sums with the gradients of w, b     279    8.3      7.7   used
+//	SumRows, sums in memory                    21    1.8      1.8
+//	SumRows, sums in registers                 11    1.5      1.5   used
+//	                                     1,024 pixels of 32 channels
+//	Moments and Standard, sums in memory      172    8.6      9.5
+//	StandardBackward, sums in memory          247    9.6       10
+//	Moments and Standard, in registers        170    5.6      4.4   used
+//	StandardBackward, in registers            241    6.2      6.2   used
 //
 // A sum along a row is a chain that waits for itself; Layer takes 4 rows abreast
 // (2 in AVX2). Both tiers then wait for the cache, so wider registers gain nothing.
+// A sum down a column in memory waits in each row until the row before is stored.
+// A gradient that is set and not added to what is there saves a pass over dx in
+// clearing it, and another in reading it.
 package norm
 
 //go:generate go run -C ../_asm ./norm -out ../norm/norm_amd64.s -stubs ../norm/stubs_amd64.go -pkg norm
@@ -62,9 +71,8 @@ type kernels struct {
 	inputGrad      func(dx, dy, w, x []float32, r, c float32)
 	gainGrad       func(dw, dy, x []float32, r float32)
 	layerScale     func(dst, x, w, b []float32, mean, r float32)
-	layerSums      func(dy, w, x []float32, mean, r float32) (sum, dot float32)
-	layerInputGrad func(dx, dy, w, x []float32, mean, r, m1, m2 float32)
-	layerGainGrad  func(dw, db, dy, x []float32, mean, r float32)
+	layerGrads     func(dw, db, dy, w, x []float32, mean, r float32) (sum, dot float32)
+	layerInputGrad [2]func(dx, dy, w, x []float32, mean, r, m1, m2 float32) // sets, adds
 
 	// Rows of a matrix, at least one. stats has two numbers a row; the other slices
 	// are one row long.
@@ -73,7 +81,7 @@ type kernels struct {
 	colMoments   func(x, sum, squares, shift []float32)
 	colGrads     func(dy, x, sum, dot, mean []float32)
 	affine       func(dst, x, mean, scale, shift []float32)
-	affineGrad   func(dx, dy, x, mean, a, b, c []float32)
+	affineGrad   [2]func(dx, dy, x, mean, a, b, c []float32) // sets, adds
 }
 
 // Scratch is what calls of one goroutine keep between them; the zero Scratch is
@@ -90,6 +98,7 @@ type job struct {
 	block func(j *job, b int)
 
 	dst, x, dy, w, bias []float32
+	add                 int // 1 if the gradient with respect to x is added to dst
 	width, rows, cut    int
 	eps                 float32
 	stats               []float32 // mean and r of each row
@@ -124,14 +133,31 @@ func (j *job) span(b int) (lo, hi int) {
 	return b * j.cut * j.width, min((b+1)*j.cut, j.rows) * j.width
 }
 
-// take returns n zeros that are good until the next call of take.
+// take returns n numbers, any, that are good until the next call of take.
 func (s *Scratch) take(n int) []float32 {
 	if cap(s.buf) < n {
 		s.buf = make([]float32, n)
 	}
-	s.buf = s.buf[:n]
-	clear(s.buf)
-	return s.buf
+	return s.buf[:n]
+}
+
+// of returns a row of a matrix as wide as x.
+func (j *job) of(m []float32, row int) []float32 { return m[row*j.width : (row+1)*j.width] }
+
+// zero returns a row of a matrix as wide as x, cleared: the sum of a block, which
+// so is cleared by the core that adds to it.
+func (j *job) zero(m []float32, row int) []float32 {
+	z := j.of(m, row)
+	clear(z)
+	return z
+}
+
+// choice is the index of a kernel that sets, 0, or adds, 1.
+func choice(add bool) int {
+	if add {
+		return 1
+	}
+	return 0
 }
 
 // or returns b, or zeros in its place.
@@ -159,7 +185,7 @@ func sumRows(t cpu.Tier, p *par.Pool, s *Scratch, dst, x []float32) {
 	j.db = s.take(blocks * n)
 	s.run(p, blocks, func(j *job, b int) {
 		lo, hi := j.span(b)
-		j.k.colSum(j.x[lo:hi], j.db[b*j.width:(b+1)*j.width])
+		j.k.colSum(j.x[lo:hi], j.zero(j.db, b))
 	})
 	j.k.colSum(j.db, dst)
 	s.end()

@@ -28,14 +28,16 @@ var avx512 = kernels{
 	layerScale: func(dst, x, w, b []float32, mean, r float32) {
 		layerScale512(&dst[0], &x[0], &w[0], &b[0], len(x), mean, r)
 	},
-	layerSums: func(dy, w, x []float32, mean, r float32) (sum, dot float32) {
-		return layerSums512(&dy[0], &w[0], &x[0], len(x), mean, r)
+	layerGrads: func(dw, db, dy, w, x []float32, mean, r float32) (sum, dot float32) {
+		return layerGrads512(&dw[0], &db[0], &dy[0], &w[0], &x[0], len(x), mean, r)
 	},
-	layerInputGrad: func(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
-		layerInputGrad512(&dx[0], &dy[0], &w[0], &x[0], len(x), mean, r, m1, m2)
-	},
-	layerGainGrad: func(dw, db, dy, x []float32, mean, r float32) {
-		layerGainGrad512(&dw[0], &db[0], &dy[0], &x[0], len(x), mean, r)
+	layerInputGrad: [2]func(dx, dy, w, x []float32, mean, r, m1, m2 float32){
+		func(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
+			layerInputGrad512(&dx[0], &dy[0], &w[0], &x[0], len(x), mean, r, m1, m2)
+		},
+		func(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
+			layerInputGradAdd512(&dx[0], &dy[0], &w[0], &x[0], len(x), mean, r, m1, m2)
+		},
 	},
 	colSum: func(x, acc []float32) {
 		colSum512(&x[0], &acc[0], len(x)/len(acc), len(acc))
@@ -49,8 +51,13 @@ var avx512 = kernels{
 	affine: func(dst, x, mean, scale, shift []float32) {
 		affine512(&dst[0], &x[0], &mean[0], &scale[0], &shift[0], len(x)/len(mean), len(mean))
 	},
-	affineGrad: func(dx, dy, x, mean, a, b, c []float32) {
-		affineGrad512(&dx[0], &dy[0], &x[0], &mean[0], &a[0], &b[0], &c[0], len(x)/len(mean), len(mean))
+	affineGrad: [2]func(dx, dy, x, mean, a, b, c []float32){
+		func(dx, dy, x, mean, a, b, c []float32) {
+			affineGrad512(&dx[0], &dy[0], &x[0], &mean[0], &a[0], &b[0], &c[0], len(x)/len(mean), len(mean))
+		},
+		func(dx, dy, x, mean, a, b, c []float32) {
+			affineGradAdd512(&dx[0], &dy[0], &x[0], &mean[0], &a[0], &b[0], &c[0], len(x)/len(mean), len(mean))
+		},
 	},
 }
 
@@ -78,14 +85,16 @@ var avx2 = kernels{
 	layerScale: func(dst, x, w, b []float32, mean, r float32) {
 		layerScale256(&dst[0], &x[0], &w[0], &b[0], len(x), mean, r)
 	},
-	layerSums: func(dy, w, x []float32, mean, r float32) (sum, dot float32) {
-		return layerSums256(&dy[0], &w[0], &x[0], len(x), mean, r)
+	layerGrads: func(dw, db, dy, w, x []float32, mean, r float32) (sum, dot float32) {
+		return layerGrads256(&dw[0], &db[0], &dy[0], &w[0], &x[0], len(x), mean, r)
 	},
-	layerInputGrad: func(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
-		layerInputGrad256(&dx[0], &dy[0], &w[0], &x[0], len(x), mean, r, m1, m2)
-	},
-	layerGainGrad: func(dw, db, dy, x []float32, mean, r float32) {
-		layerGainGrad256(&dw[0], &db[0], &dy[0], &x[0], len(x), mean, r)
+	layerInputGrad: [2]func(dx, dy, w, x []float32, mean, r, m1, m2 float32){
+		func(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
+			layerInputGrad256(&dx[0], &dy[0], &w[0], &x[0], len(x), mean, r, m1, m2)
+		},
+		func(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
+			layerInputGradAdd256(&dx[0], &dy[0], &w[0], &x[0], len(x), mean, r, m1, m2)
+		},
 	},
 	colSum: func(x, acc []float32) {
 		colSum256(&x[0], &acc[0], len(x)/len(acc), len(acc))
@@ -99,7 +108,12 @@ var avx2 = kernels{
 	affine: func(dst, x, mean, scale, shift []float32) {
 		affine256(&dst[0], &x[0], &mean[0], &scale[0], &shift[0], len(x)/len(mean), len(mean))
 	},
-	affineGrad: func(dx, dy, x, mean, a, b, c []float32) {
-		affineGrad256(&dx[0], &dy[0], &x[0], &mean[0], &a[0], &b[0], &c[0], len(x)/len(mean), len(mean))
+	affineGrad: [2]func(dx, dy, x, mean, a, b, c []float32){
+		func(dx, dy, x, mean, a, b, c []float32) {
+			affineGrad256(&dx[0], &dy[0], &x[0], &mean[0], &a[0], &b[0], &c[0], len(x)/len(mean), len(mean))
+		},
+		func(dx, dy, x, mean, a, b, c []float32) {
+			affineGradAdd256(&dx[0], &dy[0], &x[0], &mean[0], &a[0], &b[0], &c[0], len(x)/len(mean), len(mean))
+		},
 	},
 }

@@ -531,51 +531,67 @@ done8:
 	VZEROUPPER
 	RET
 
-// func layerSums512(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+// func layerGrads512(dw *float32, db *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
-TEXT ·layerSums512(SB), NOSPLIT, $0-48
-	MOVQ         dy+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVSS        mean+32(FP), X0
+TEXT ·layerGrads512(SB), NOSPLIT, $0-64
+	MOVQ         dw+0(FP), AX
+	MOVQ         db+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         x+32(FP), SI
+	MOVSS        mean+48(FP), X0
 	VBROADCASTSS X0, Z0
-	MOVSS        r+36(FP), X1
+	MOVSS        r+52(FP), X1
 	VBROADCASTSS X1, Z1
 	VXORPS       Z2, Z2, Z2
 	VXORPS       Z3, Z3, Z3
-	MOVQ         n+24(FP), BX
-	SUBQ         $0x10, BX
+	MOVQ         n+40(FP), DI
+	SUBQ         $0x10, DI
 	JL           rest9
 
 whole9:
-	VMOVUPS     (AX), Z4
-	VMOVUPS     (CX), Z5
-	VMULPS      Z5, Z4, Z4
-	VADDPS      Z4, Z2, Z2
+	VMOVUPS     (SI), Z4
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
 	VMOVUPS     (DX), Z5
-	VSUBPS      Z0, Z5, Z5
-	VMULPS      Z1, Z5, Z5
-	VFMADD231PS Z5, Z4, Z3
+	VMOVUPS     (AX), Z6
+	VFMADD231PS Z4, Z5, Z6
+	VMOVUPS     Z6, (AX)
+	VMOVUPS     (CX), Z6
+	VADDPS      Z5, Z6, Z6
+	VMOVUPS     Z6, (CX)
+	VMOVUPS     (BX), Z6
+	VMULPS      Z6, Z5, Z5
+	VADDPS      Z5, Z2, Z2
+	VFMADD231PS Z4, Z5, Z3
 	ADDQ        $0x40, AX
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
-	SUBQ        $0x10, BX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, DI
 	JGE         whole9
 
 rest9:
-	ADDQ        $0x10, BX
+	ADDQ        $0x10, DI
 	JZ          done9
-	MOVL        $0x0000ffff, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (AX), K1, Z4
-	VMOVUPS.Z   (CX), K1, Z5
-	VMULPS      Z5, Z4, Z4
-	VADDPS      Z4, Z2, K1, Z2
-	VMOVUPS.Z   (DX), K1, Z5
-	VSUBPS      Z0, Z5, Z5
-	VMULPS      Z1, Z5, Z5
-	VFMADD231PS Z5, Z4, K1, Z3
+	MOVL        $0x0000ffff, R8
+	BZHIL       DI, R8, R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (SI), K1, Z4
+	VSUBPS      Z0, Z4, Z4
+	VMULPS      Z1, Z4, Z4
+	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS.Z   (AX), K1, Z1
+	VFMADD231PS Z4, Z0, Z1
+	VMOVUPS     Z1, K1, (AX)
+	VMOVUPS.Z   (CX), K1, Z1
+	VADDPS      Z0, Z1, Z1
+	VMOVUPS     Z1, K1, (CX)
+	VMOVUPS.Z   (BX), K1, Z1
+	VMULPS      Z1, Z0, Z0
+	VADDPS      Z0, Z2, K1, Z2
+	VFMADD231PS Z4, Z0, K1, Z3
 
 done9:
 	VEXTRACTF32X8 $0x01, Z2, Y0
@@ -586,7 +602,7 @@ done9:
 	VADDPS        X0, X1, X1
 	VPERMILPS     $0xb1, X1, X0
 	VADDPS        X0, X1, X1
-	MOVSS         X1, sum+40(FP)
+	MOVSS         X1, sum+56(FP)
 	VEXTRACTF32X8 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y1
 	VEXTRACTF32X4 $0x01, Y1, X0
@@ -595,7 +611,7 @@ done9:
 	VADDPS        X0, X1, X1
 	VPERMILPS     $0xb1, X1, X0
 	VADDPS        X0, X1, X1
-	MOVSS         X1, dot+44(FP)
+	MOVSS         X1, dot+60(FP)
 	VZEROUPPER
 	RET
 
@@ -627,9 +643,8 @@ whole10:
 	VSUBPS       Z0, Z5, Z5
 	VMULPS       Z1, Z5, Z5
 	VFNMADD231PS Z3, Z5, Z4
-	VMOVUPS      (AX), Z5
-	VFMADD231PS  Z1, Z4, Z5
-	VMOVUPS      Z5, (AX)
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, (AX)
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
@@ -651,63 +666,68 @@ rest10:
 	VSUBPS       Z0, Z2, Z2
 	VMULPS       Z1, Z2, Z2
 	VFNMADD231PS Z3, Z2, Z4
-	VMOVUPS.Z    (AX), K1, Z0
-	VFMADD231PS  Z1, Z4, Z0
-	VMOVUPS      Z0, K1, (AX)
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, K1, (AX)
 
 done10:
 	VZEROUPPER
 	RET
 
-// func layerGainGrad512(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
+// func layerInputGradAdd512(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
 // Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·layerGainGrad512(SB), NOSPLIT, $0-48
-	MOVQ         dw+0(FP), AX
-	MOVQ         db+8(FP), CX
-	MOVQ         dy+16(FP), DX
+TEXT ·layerInputGradAdd512(SB), NOSPLIT, $0-56
+	MOVQ         dx+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         w+16(FP), DX
 	MOVQ         x+24(FP), BX
 	MOVSS        mean+40(FP), X0
 	VBROADCASTSS X0, Z0
 	MOVSS        r+44(FP), X1
 	VBROADCASTSS X1, Z1
+	MOVSS        m1+48(FP), X2
+	VBROADCASTSS X2, Z2
+	MOVSS        m2+52(FP), X3
+	VBROADCASTSS X3, Z3
 	MOVQ         n+32(FP), SI
 	SUBQ         $0x10, SI
 	JL           rest11
 
 whole11:
-	VMOVUPS     (DX), Z2
-	VMOVUPS     (AX), Z3
-	VMOVUPS     (BX), Z4
-	VSUBPS      Z0, Z4, Z4
-	VMULPS      Z1, Z4, Z4
-	VFMADD231PS Z4, Z2, Z3
-	VMOVUPS     Z3, (AX)
-	VMOVUPS     (CX), Z3
-	VADDPS      Z2, Z3, Z3
-	VMOVUPS     Z3, (CX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	SUBQ        $0x10, SI
-	JGE         whole11
+	VMOVUPS      (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMULPS       Z5, Z4, Z4
+	VSUBPS       Z2, Z4, Z4
+	VMOVUPS      (BX), Z5
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFNMADD231PS Z3, Z5, Z4
+	VMOVUPS      (AX), Z5
+	VFMADD231PS  Z1, Z4, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole11
 
 rest11:
-	ADDQ        $0x10, SI
-	JZ          done11
-	MOVL        $0x0000ffff, DI
-	BZHIL       SI, DI, DI
-	KMOVW       DI, K1
-	VMOVUPS.Z   (DX), K1, Z2
-	VMOVUPS.Z   (AX), K1, Z3
-	VMOVUPS.Z   (BX), K1, Z4
-	VSUBPS      Z0, Z4, Z4
-	VMULPS      Z1, Z4, Z4
-	VFMADD231PS Z4, Z2, Z3
-	VMOVUPS     Z3, K1, (AX)
-	VMOVUPS.Z   (CX), K1, Z0
-	VADDPS      Z2, Z0, Z0
-	VMOVUPS     Z0, K1, (CX)
+	ADDQ         $0x10, SI
+	JZ           done11
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX), K1, Z4
+	VMOVUPS.Z    (DX), K1, Z5
+	VMULPS       Z5, Z4, Z4
+	VSUBPS       Z2, Z4, Z4
+	VMOVUPS.Z    (BX), K1, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VFNMADD231PS Z3, Z2, Z4
+	VMOVUPS.Z    (AX), K1, Z0
+	VFMADD231PS  Z1, Z4, Z0
+	VMOVUPS      Z0, K1, (AX)
 
 done11:
 	VZEROUPPER
@@ -716,274 +736,1024 @@ done11:
 // func colSum512(x *float32, acc *float32, rows int, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·colSum512(SB), NOSPLIT, $0-32
-	MOVQ x+0(FP), AX
-	MOVQ rows+16(FP), DX
+	MOVQ n+24(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ acc+8(FP), CX
-	MOVQ n+24(FP), BX
-	SUBQ $0x10, BX
-	JL   rest12
+by4:
+	CMPQ    AX, $0x40
+	JL      below4
+	MOVQ    acc+8(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	VMOVUPS 128(BX)(CX*1), Z2
+	VMOVUPS 192(BX)(CX*1), Z3
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+16(FP), SI
 
-whole12:
-	VMOVUPS (CX), Z0
-	VMOVUPS (AX), Z1
+row4:
+	VMOVUPS (BX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS 64(BX), Z4
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS 128(BX), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS 192(BX), Z4
+	VADDPS  Z4, Z3, Z3
+	ADDQ    DX, BX
+	DECQ    SI
+	JNZ     row4
+	MOVQ    acc+8(FP), BX
+	VMOVUPS Z0, (BX)(CX*1)
+	VMOVUPS Z1, 64(BX)(CX*1)
+	VMOVUPS Z2, 128(BX)(CX*1)
+	VMOVUPS Z3, 192(BX)(CX*1)
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x40, AX
+	JMP     by4
+
+below4:
+by2:
+	CMPQ    AX, $0x20
+	JL      below2
+	MOVQ    acc+8(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+16(FP), SI
+
+row2:
+	VMOVUPS (BX), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS 64(BX), Z2
+	VADDPS  Z2, Z1, Z1
+	ADDQ    DX, BX
+	DECQ    SI
+	JNZ     row2
+	MOVQ    acc+8(FP), BX
+	VMOVUPS Z0, (BX)(CX*1)
+	VMOVUPS Z1, 64(BX)(CX*1)
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x20, AX
+	JMP     by2
+
+below2:
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    acc+8(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+16(FP), SI
+
+row1:
+	VMOVUPS (BX), Z1
 	VADDPS  Z1, Z0, Z0
-	VMOVUPS Z0, (CX)
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	SUBQ    $0x10, BX
-	JGE     whole12
+	ADDQ    DX, BX
+	DECQ    SI
+	JNZ     row1
+	MOVQ    acc+8(FP), BX
+	VMOVUPS Z0, (BX)(CX*1)
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x10, AX
+	JMP     by1
 
-rest12:
-	ADDQ      $0x10, BX
-	JZ        done12
-	MOVL      $0x0000ffff, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (CX), K1, Z0
+below1:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, BX
+	BZHIL     AX, BX, BX
+	KMOVW     BX, K1
+	MOVQ      acc+8(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z0
+	MOVQ      x+0(FP), AX
+	ADDQ      CX, AX
+	MOVQ      rows+16(FP), BX
+
+rest:
 	VMOVUPS.Z (AX), K1, Z1
 	VADDPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
+	ADDQ      DX, AX
+	DECQ      BX
+	JNZ       rest
+	MOVQ      acc+8(FP), AX
+	VMOVUPS   Z0, K1, (AX)(CX*1)
 
-done12:
-	LEAQ (AX)(BX*4), AX
-	DECQ DX
-	JNZ  row
+done:
 	VZEROUPPER
 	RET
 
 // func colMoments512(x *float32, sum *float32, squares *float32, shift *float32, rows int, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·colMoments512(SB), NOSPLIT, $0-48
-	MOVQ x+0(FP), AX
-	MOVQ rows+32(FP), SI
+	MOVQ n+40(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ sum+8(FP), CX
-	MOVQ squares+16(FP), DX
-	MOVQ shift+24(FP), BX
-	MOVQ n+40(FP), DI
-	SUBQ $0x10, DI
-	JL   rest13
+by4:
+	CMPQ    AX, $0x40
+	JL      below4
+	MOVQ    sum+8(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	VMOVUPS 128(BX)(CX*1), Z2
+	VMOVUPS 192(BX)(CX*1), Z3
+	MOVQ    squares+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	VMOVUPS 128(BX)(CX*1), Z6
+	VMOVUPS 192(BX)(CX*1), Z7
+	MOVQ    shift+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z8
+	VMOVUPS 64(BX)(CX*1), Z9
+	VMOVUPS 128(BX)(CX*1), Z10
+	VMOVUPS 192(BX)(CX*1), Z11
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+32(FP), SI
 
-whole13:
-	VMOVUPS     (AX), Z0
-	VMOVUPS     (BX), Z1
-	VSUBPS      Z1, Z0, Z0
-	VMOVUPS     (CX), Z1
-	VADDPS      Z0, Z1, Z1
-	VMOVUPS     Z1, (CX)
-	VMOVUPS     (DX), Z1
-	VFMADD231PS Z0, Z0, Z1
-	VMOVUPS     Z1, (DX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	SUBQ        $0x10, DI
-	JGE         whole13
+row4:
+	VMOVUPS     (BX), Z12
+	VSUBPS      Z8, Z12, Z12
+	VADDPS      Z12, Z0, Z0
+	VFMADD231PS Z12, Z12, Z4
+	VMOVUPS     64(BX), Z12
+	VSUBPS      Z9, Z12, Z12
+	VADDPS      Z12, Z1, Z1
+	VFMADD231PS Z12, Z12, Z5
+	VMOVUPS     128(BX), Z12
+	VSUBPS      Z10, Z12, Z12
+	VADDPS      Z12, Z2, Z2
+	VFMADD231PS Z12, Z12, Z6
+	VMOVUPS     192(BX), Z12
+	VSUBPS      Z11, Z12, Z12
+	VADDPS      Z12, Z3, Z3
+	VFMADD231PS Z12, Z12, Z7
+	ADDQ        DX, BX
+	DECQ        SI
+	JNZ         row4
+	MOVQ        sum+8(FP), BX
+	VMOVUPS     Z0, (BX)(CX*1)
+	VMOVUPS     Z1, 64(BX)(CX*1)
+	VMOVUPS     Z2, 128(BX)(CX*1)
+	VMOVUPS     Z3, 192(BX)(CX*1)
+	MOVQ        squares+16(FP), BX
+	VMOVUPS     Z4, (BX)(CX*1)
+	VMOVUPS     Z5, 64(BX)(CX*1)
+	VMOVUPS     Z6, 128(BX)(CX*1)
+	VMOVUPS     Z7, 192(BX)(CX*1)
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x40, AX
+	JMP         by4
 
-rest13:
-	ADDQ        $0x10, DI
-	JZ          done13
-	MOVL        $0x0000ffff, R8
-	BZHIL       DI, R8, R8
-	KMOVW       R8, K1
-	VMOVUPS.Z   (AX), K1, Z0
-	VMOVUPS.Z   (BX), K1, Z1
-	VSUBPS      Z1, Z0, Z0
-	VMOVUPS.Z   (CX), K1, Z1
-	VADDPS      Z0, Z1, Z1
-	VMOVUPS     Z1, K1, (CX)
-	VMOVUPS.Z   (DX), K1, Z1
-	VFMADD231PS Z0, Z0, Z1
-	VMOVUPS     Z1, K1, (DX)
+below4:
+by2:
+	CMPQ    AX, $0x20
+	JL      below2
+	MOVQ    sum+8(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	MOVQ    squares+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	VMOVUPS 64(BX)(CX*1), Z3
+	MOVQ    shift+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+32(FP), SI
 
-done13:
-	LEAQ (AX)(DI*4), AX
-	DECQ SI
-	JNZ  row
+row2:
+	VMOVUPS     (BX), Z6
+	VSUBPS      Z4, Z6, Z6
+	VADDPS      Z6, Z0, Z0
+	VFMADD231PS Z6, Z6, Z2
+	VMOVUPS     64(BX), Z6
+	VSUBPS      Z5, Z6, Z6
+	VADDPS      Z6, Z1, Z1
+	VFMADD231PS Z6, Z6, Z3
+	ADDQ        DX, BX
+	DECQ        SI
+	JNZ         row2
+	MOVQ        sum+8(FP), BX
+	VMOVUPS     Z0, (BX)(CX*1)
+	VMOVUPS     Z1, 64(BX)(CX*1)
+	MOVQ        squares+16(FP), BX
+	VMOVUPS     Z2, (BX)(CX*1)
+	VMOVUPS     Z3, 64(BX)(CX*1)
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x20, AX
+	JMP         by2
+
+below2:
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    sum+8(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	MOVQ    squares+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z1
+	MOVQ    shift+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+32(FP), SI
+
+row1:
+	VMOVUPS     (BX), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	ADDQ        DX, BX
+	DECQ        SI
+	JNZ         row1
+	MOVQ        sum+8(FP), BX
+	VMOVUPS     Z0, (BX)(CX*1)
+	MOVQ        squares+16(FP), BX
+	VMOVUPS     Z1, (BX)(CX*1)
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
+
+below1:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, BX
+	BZHIL     AX, BX, BX
+	KMOVW     BX, K1
+	MOVQ      sum+8(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z0
+	MOVQ      squares+16(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	MOVQ      shift+24(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z2
+	MOVQ      x+0(FP), AX
+	ADDQ      CX, AX
+	MOVQ      rows+32(FP), BX
+
+rest:
+	VMOVUPS.Z   (AX), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	ADDQ        DX, AX
+	DECQ        BX
+	JNZ         rest
+	MOVQ        sum+8(FP), AX
+	VMOVUPS     Z0, K1, (AX)(CX*1)
+	MOVQ        squares+16(FP), AX
+	VMOVUPS     Z1, K1, (AX)(CX*1)
+
+done:
 	VZEROUPPER
 	RET
 
 // func colGrads512(dy *float32, x *float32, sum *float32, dot *float32, mean *float32, rows int, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·colGrads512(SB), NOSPLIT, $0-56
-	MOVQ dy+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ rows+40(FP), DI
+	MOVQ n+48(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ sum+16(FP), DX
-	MOVQ dot+24(FP), BX
-	MOVQ mean+32(FP), SI
-	MOVQ n+48(FP), R8
-	SUBQ $0x10, R8
-	JL   rest14
+by4:
+	CMPQ    AX, $0x40
+	JL      below4
+	MOVQ    sum+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	VMOVUPS 128(BX)(CX*1), Z2
+	VMOVUPS 192(BX)(CX*1), Z3
+	MOVQ    dot+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	VMOVUPS 128(BX)(CX*1), Z6
+	VMOVUPS 192(BX)(CX*1), Z7
+	MOVQ    mean+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z8
+	VMOVUPS 64(BX)(CX*1), Z9
+	VMOVUPS 128(BX)(CX*1), Z10
+	VMOVUPS 192(BX)(CX*1), Z11
+	MOVQ    dy+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
 
-whole14:
-	VMOVUPS     (AX), Z0
-	VMOVUPS     (CX), Z1
-	VMOVUPS     (DX), Z2
-	VADDPS      Z0, Z2, Z2
-	VMOVUPS     Z2, (DX)
-	VMOVUPS     (SI), Z2
-	VSUBPS      Z2, Z1, Z1
-	VMOVUPS     (BX), Z2
-	VFMADD231PS Z0, Z1, Z2
-	VMOVUPS     Z2, (BX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, SI
-	SUBQ        $0x10, R8
-	JGE         whole14
+row4:
+	VMOVUPS     (BX), Z12
+	VMOVUPS     (SI), Z13
+	VADDPS      Z12, Z0, Z0
+	VSUBPS      Z8, Z13, Z13
+	VFMADD231PS Z12, Z13, Z4
+	VMOVUPS     64(BX), Z12
+	VMOVUPS     64(SI), Z13
+	VADDPS      Z12, Z1, Z1
+	VSUBPS      Z9, Z13, Z13
+	VFMADD231PS Z12, Z13, Z5
+	VMOVUPS     128(BX), Z12
+	VMOVUPS     128(SI), Z13
+	VADDPS      Z12, Z2, Z2
+	VSUBPS      Z10, Z13, Z13
+	VFMADD231PS Z12, Z13, Z6
+	VMOVUPS     192(BX), Z12
+	VMOVUPS     192(SI), Z13
+	VADDPS      Z12, Z3, Z3
+	VSUBPS      Z11, Z13, Z13
+	VFMADD231PS Z12, Z13, Z7
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row4
+	MOVQ        sum+16(FP), BX
+	VMOVUPS     Z0, (BX)(CX*1)
+	VMOVUPS     Z1, 64(BX)(CX*1)
+	VMOVUPS     Z2, 128(BX)(CX*1)
+	VMOVUPS     Z3, 192(BX)(CX*1)
+	MOVQ        dot+24(FP), BX
+	VMOVUPS     Z4, (BX)(CX*1)
+	VMOVUPS     Z5, 64(BX)(CX*1)
+	VMOVUPS     Z6, 128(BX)(CX*1)
+	VMOVUPS     Z7, 192(BX)(CX*1)
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x40, AX
+	JMP         by4
 
-rest14:
-	ADDQ        $0x10, R8
-	JZ          done14
-	MOVL        $0x0000ffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (AX), K1, Z0
-	VMOVUPS.Z   (CX), K1, Z1
-	VMOVUPS.Z   (DX), K1, Z2
-	VADDPS      Z0, Z2, Z2
-	VMOVUPS     Z2, K1, (DX)
-	VMOVUPS.Z   (SI), K1, Z2
-	VSUBPS      Z2, Z1, Z1
-	VMOVUPS.Z   (BX), K1, Z2
-	VFMADD231PS Z0, Z1, Z2
-	VMOVUPS     Z2, K1, (BX)
+below4:
+by2:
+	CMPQ    AX, $0x20
+	JL      below2
+	MOVQ    sum+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	MOVQ    dot+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	VMOVUPS 64(BX)(CX*1), Z3
+	MOVQ    mean+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	MOVQ    dy+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
 
-done14:
-	LEAQ (AX)(R8*4), AX
-	LEAQ (CX)(R8*4), CX
-	DECQ DI
-	JNZ  row
+row2:
+	VMOVUPS     (BX), Z6
+	VMOVUPS     (SI), Z7
+	VADDPS      Z6, Z0, Z0
+	VSUBPS      Z4, Z7, Z7
+	VFMADD231PS Z6, Z7, Z2
+	VMOVUPS     64(BX), Z6
+	VMOVUPS     64(SI), Z7
+	VADDPS      Z6, Z1, Z1
+	VSUBPS      Z5, Z7, Z7
+	VFMADD231PS Z6, Z7, Z3
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row2
+	MOVQ        sum+16(FP), BX
+	VMOVUPS     Z0, (BX)(CX*1)
+	VMOVUPS     Z1, 64(BX)(CX*1)
+	MOVQ        dot+24(FP), BX
+	VMOVUPS     Z2, (BX)(CX*1)
+	VMOVUPS     Z3, 64(BX)(CX*1)
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x20, AX
+	JMP         by2
+
+below2:
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    sum+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	MOVQ    dot+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z1
+	MOVQ    mean+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	MOVQ    dy+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
+
+row1:
+	VMOVUPS     (BX), Z3
+	VMOVUPS     (SI), Z4
+	VADDPS      Z3, Z0, Z0
+	VSUBPS      Z2, Z4, Z4
+	VFMADD231PS Z3, Z4, Z1
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row1
+	MOVQ        sum+16(FP), BX
+	VMOVUPS     Z0, (BX)(CX*1)
+	MOVQ        dot+24(FP), BX
+	VMOVUPS     Z1, (BX)(CX*1)
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
+
+below1:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, BX
+	BZHIL     AX, BX, BX
+	KMOVW     BX, K1
+	MOVQ      sum+16(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z0
+	MOVQ      dot+24(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	MOVQ      mean+32(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z2
+	MOVQ      dy+0(FP), AX
+	ADDQ      CX, AX
+	MOVQ      x+8(FP), BX
+	ADDQ      CX, BX
+	MOVQ      rows+40(FP), SI
+
+rest:
+	VMOVUPS.Z   (AX), K1, Z3
+	VMOVUPS.Z   (BX), K1, Z4
+	VADDPS      Z3, Z0, Z0
+	VSUBPS      Z2, Z4, Z4
+	VFMADD231PS Z3, Z4, Z1
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	DECQ        SI
+	JNZ         rest
+	MOVQ        sum+16(FP), AX
+	VMOVUPS     Z0, K1, (AX)(CX*1)
+	MOVQ        dot+24(FP), AX
+	VMOVUPS     Z1, K1, (AX)(CX*1)
+
+done:
 	VZEROUPPER
 	RET
 
 // func affine512(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·affine512(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ rows+40(FP), DI
+	MOVQ n+48(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ mean+16(FP), DX
-	MOVQ scale+24(FP), BX
-	MOVQ shift+32(FP), SI
-	MOVQ n+48(FP), R8
-	SUBQ $0x10, R8
-	JL   rest15
+by4:
+	CMPQ    AX, $0x40
+	JL      below4
+	MOVQ    mean+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	VMOVUPS 128(BX)(CX*1), Z2
+	VMOVUPS 192(BX)(CX*1), Z3
+	MOVQ    scale+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	VMOVUPS 128(BX)(CX*1), Z6
+	VMOVUPS 192(BX)(CX*1), Z7
+	MOVQ    shift+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z8
+	VMOVUPS 64(BX)(CX*1), Z9
+	VMOVUPS 128(BX)(CX*1), Z10
+	VMOVUPS 192(BX)(CX*1), Z11
+	MOVQ    dst+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
 
-whole15:
-	VMOVUPS     (CX), Z0
-	VMOVUPS     (DX), Z1
-	VSUBPS      Z1, Z0, Z0
-	VMOVUPS     (SI), Z1
-	VMOVUPS     (BX), Z2
-	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, (AX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, SI
-	SUBQ        $0x10, R8
-	JGE         whole15
+row4:
+	VMOVUPS     (SI), Z12
+	VSUBPS      Z0, Z12, Z12
+	VFMADD213PS Z8, Z4, Z12
+	VMOVUPS     Z12, (BX)
+	VMOVUPS     64(SI), Z12
+	VSUBPS      Z1, Z12, Z12
+	VFMADD213PS Z9, Z5, Z12
+	VMOVUPS     Z12, 64(BX)
+	VMOVUPS     128(SI), Z12
+	VSUBPS      Z2, Z12, Z12
+	VFMADD213PS Z10, Z6, Z12
+	VMOVUPS     Z12, 128(BX)
+	VMOVUPS     192(SI), Z12
+	VSUBPS      Z3, Z12, Z12
+	VFMADD213PS Z11, Z7, Z12
+	VMOVUPS     Z12, 192(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row4
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x40, AX
+	JMP         by4
 
-rest15:
-	ADDQ        $0x10, R8
-	JZ          done15
-	MOVL        $0x0000ffff, R9
-	BZHIL       R8, R9, R9
-	KMOVW       R9, K1
-	VMOVUPS.Z   (CX), K1, Z0
-	VMOVUPS.Z   (DX), K1, Z1
-	VSUBPS      Z1, Z0, Z0
-	VMOVUPS.Z   (SI), K1, Z1
-	VMOVUPS.Z   (BX), K1, Z2
-	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, K1, (AX)
+below4:
+by2:
+	CMPQ    AX, $0x20
+	JL      below2
+	MOVQ    mean+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	MOVQ    scale+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	VMOVUPS 64(BX)(CX*1), Z3
+	MOVQ    shift+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	MOVQ    dst+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
 
-done15:
-	LEAQ (AX)(R8*4), AX
-	LEAQ (CX)(R8*4), CX
-	DECQ DI
-	JNZ  row
+row2:
+	VMOVUPS     (SI), Z6
+	VSUBPS      Z0, Z6, Z6
+	VFMADD213PS Z4, Z2, Z6
+	VMOVUPS     Z6, (BX)
+	VMOVUPS     64(SI), Z6
+	VSUBPS      Z1, Z6, Z6
+	VFMADD213PS Z5, Z3, Z6
+	VMOVUPS     Z6, 64(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row2
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x20, AX
+	JMP         by2
+
+below2:
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    mean+16(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	MOVQ    scale+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z1
+	MOVQ    shift+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	MOVQ    dst+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
+
+row1:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row1
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
+
+below1:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, BX
+	BZHIL     AX, BX, BX
+	KMOVW     BX, K1
+	MOVQ      mean+16(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z0
+	MOVQ      scale+24(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	MOVQ      shift+32(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z2
+	MOVQ      dst+0(FP), AX
+	ADDQ      CX, AX
+	MOVQ      x+8(FP), BX
+	ADDQ      CX, BX
+	MOVQ      rows+40(FP), CX
+
+rest:
+	VMOVUPS.Z   (BX), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         rest
+
+done:
 	VZEROUPPER
 	RET
 
 // func affineGrad512(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·affineGrad512(SB), NOSPLIT, $0-72
-	MOVQ dx+0(FP), AX
-	MOVQ dy+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ rows+56(FP), R9
+	MOVQ n+64(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ mean+24(FP), BX
-	MOVQ a+32(FP), SI
-	MOVQ b+40(FP), DI
-	MOVQ c+48(FP), R8
-	MOVQ n+64(FP), R10
-	SUBQ $0x10, R10
-	JL   rest16
+by4:
+	CMPQ    AX, $0x40
+	JL      below4
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	VMOVUPS 128(BX)(CX*1), Z2
+	VMOVUPS 192(BX)(CX*1), Z3
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	VMOVUPS 128(BX)(CX*1), Z6
+	VMOVUPS 192(BX)(CX*1), Z7
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Z8
+	VMOVUPS 64(BX)(CX*1), Z9
+	VMOVUPS 128(BX)(CX*1), Z10
+	VMOVUPS 192(BX)(CX*1), Z11
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Z12
+	VMOVUPS 64(BX)(CX*1), Z13
+	VMOVUPS 128(BX)(CX*1), Z14
+	VMOVUPS 192(BX)(CX*1), Z15
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
 
-whole16:
-	VMOVUPS     (DX), Z0
-	VMOVUPS     (BX), Z1
-	VSUBPS      Z1, Z0, Z0
-	VMOVUPS     (R8), Z1
-	VMOVUPS     (DI), Z2
-	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     (SI), Z0
-	VMOVUPS     (CX), Z2
-	VFMADD231PS Z0, Z2, Z1
-	VMOVUPS     (AX), Z0
-	VADDPS      Z1, Z0, Z0
-	VMOVUPS     Z0, (AX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, SI
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	SUBQ        $0x10, R10
-	JGE         whole16
+row4:
+	VMOVUPS     (DI), Z16
+	VSUBPS      Z0, Z16, Z16
+	VFMADD213PS Z12, Z8, Z16
+	VMOVUPS     (SI), Z17
+	VFMADD231PS Z4, Z17, Z16
+	VMOVUPS     Z16, (BX)
+	VMOVUPS     64(DI), Z16
+	VSUBPS      Z1, Z16, Z16
+	VFMADD213PS Z13, Z9, Z16
+	VMOVUPS     64(SI), Z17
+	VFMADD231PS Z5, Z17, Z16
+	VMOVUPS     Z16, 64(BX)
+	VMOVUPS     128(DI), Z16
+	VSUBPS      Z2, Z16, Z16
+	VFMADD213PS Z14, Z10, Z16
+	VMOVUPS     128(SI), Z17
+	VFMADD231PS Z6, Z17, Z16
+	VMOVUPS     Z16, 128(BX)
+	VMOVUPS     192(DI), Z16
+	VSUBPS      Z3, Z16, Z16
+	VFMADD213PS Z15, Z11, Z16
+	VMOVUPS     192(SI), Z17
+	VFMADD231PS Z7, Z17, Z16
+	VMOVUPS     Z16, 192(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row4
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x40, AX
+	JMP         by4
 
-rest16:
-	ADDQ        $0x10, R10
-	JZ          done16
-	MOVL        $0x0000ffff, R11
-	BZHIL       R10, R11, R11
-	KMOVW       R11, K1
-	VMOVUPS.Z   (DX), K1, Z0
-	VMOVUPS.Z   (BX), K1, Z1
-	VSUBPS      Z1, Z0, Z0
-	VMOVUPS.Z   (R8), K1, Z1
-	VMOVUPS.Z   (DI), K1, Z2
-	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS.Z   (SI), K1, Z0
-	VMOVUPS.Z   (CX), K1, Z2
-	VFMADD231PS Z0, Z2, Z1
-	VMOVUPS.Z   (AX), K1, Z0
-	VADDPS      Z1, Z0, Z0
-	VMOVUPS     Z0, K1, (AX)
+below4:
+by2:
+	CMPQ    AX, $0x20
+	JL      below2
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	VMOVUPS 64(BX)(CX*1), Z3
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Z6
+	VMOVUPS 64(BX)(CX*1), Z7
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
 
-done16:
-	LEAQ (AX)(R10*4), AX
-	LEAQ (CX)(R10*4), CX
-	LEAQ (DX)(R10*4), DX
-	DECQ R9
-	JNZ  row
+row2:
+	VMOVUPS     (DI), Z8
+	VSUBPS      Z0, Z8, Z8
+	VFMADD213PS Z6, Z4, Z8
+	VMOVUPS     (SI), Z9
+	VFMADD231PS Z2, Z9, Z8
+	VMOVUPS     Z8, (BX)
+	VMOVUPS     64(DI), Z8
+	VSUBPS      Z1, Z8, Z8
+	VFMADD213PS Z7, Z5, Z8
+	VMOVUPS     64(SI), Z9
+	VFMADD231PS Z3, Z9, Z8
+	VMOVUPS     Z8, 64(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row2
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x20, AX
+	JMP         by2
+
+below2:
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z1
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Z3
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
+
+row1:
+	VMOVUPS     (DI), Z4
+	VSUBPS      Z0, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VMOVUPS     (SI), Z5
+	VFMADD231PS Z1, Z5, Z4
+	VMOVUPS     Z4, (BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row1
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
+
+below1:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, BX
+	BZHIL     AX, BX, BX
+	KMOVW     BX, K1
+	MOVQ      mean+24(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z0
+	MOVQ      a+32(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	MOVQ      b+40(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z2
+	MOVQ      c+48(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z3
+	MOVQ      dx+0(FP), AX
+	ADDQ      CX, AX
+	MOVQ      dy+8(FP), BX
+	ADDQ      CX, BX
+	MOVQ      x+16(FP), SI
+	ADDQ      CX, SI
+	MOVQ      rows+56(FP), CX
+
+rest:
+	VMOVUPS.Z   (SI), K1, Z4
+	VSUBPS      Z0, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VMOVUPS.Z   (BX), K1, Z5
+	VFMADD231PS Z1, Z5, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        CX
+	JNZ         rest
+
+done:
+	VZEROUPPER
+	RET
+
+// func affineGradAdd512(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·affineGradAdd512(SB), NOSPLIT, $0-72
+	MOVQ n+64(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
+
+by4:
+	CMPQ    AX, $0x40
+	JL      below4
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	VMOVUPS 128(BX)(CX*1), Z2
+	VMOVUPS 192(BX)(CX*1), Z3
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	VMOVUPS 128(BX)(CX*1), Z6
+	VMOVUPS 192(BX)(CX*1), Z7
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Z8
+	VMOVUPS 64(BX)(CX*1), Z9
+	VMOVUPS 128(BX)(CX*1), Z10
+	VMOVUPS 192(BX)(CX*1), Z11
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Z12
+	VMOVUPS 64(BX)(CX*1), Z13
+	VMOVUPS 128(BX)(CX*1), Z14
+	VMOVUPS 192(BX)(CX*1), Z15
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
+
+row4:
+	VMOVUPS     (DI), Z16
+	VSUBPS      Z0, Z16, Z16
+	VFMADD213PS Z12, Z8, Z16
+	VMOVUPS     (SI), Z17
+	VFMADD231PS Z4, Z17, Z16
+	VMOVUPS     (BX), Z17
+	VADDPS      Z17, Z16, Z16
+	VMOVUPS     Z16, (BX)
+	VMOVUPS     64(DI), Z16
+	VSUBPS      Z1, Z16, Z16
+	VFMADD213PS Z13, Z9, Z16
+	VMOVUPS     64(SI), Z17
+	VFMADD231PS Z5, Z17, Z16
+	VMOVUPS     64(BX), Z17
+	VADDPS      Z17, Z16, Z16
+	VMOVUPS     Z16, 64(BX)
+	VMOVUPS     128(DI), Z16
+	VSUBPS      Z2, Z16, Z16
+	VFMADD213PS Z14, Z10, Z16
+	VMOVUPS     128(SI), Z17
+	VFMADD231PS Z6, Z17, Z16
+	VMOVUPS     128(BX), Z17
+	VADDPS      Z17, Z16, Z16
+	VMOVUPS     Z16, 128(BX)
+	VMOVUPS     192(DI), Z16
+	VSUBPS      Z3, Z16, Z16
+	VFMADD213PS Z15, Z11, Z16
+	VMOVUPS     192(SI), Z17
+	VFMADD231PS Z7, Z17, Z16
+	VMOVUPS     192(BX), Z17
+	VADDPS      Z17, Z16, Z16
+	VMOVUPS     Z16, 192(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row4
+	ADDQ        $0x00000100, CX
+	SUBQ        $0x40, AX
+	JMP         by4
+
+below4:
+by2:
+	CMPQ    AX, $0x20
+	JL      below2
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	VMOVUPS 64(BX)(CX*1), Z1
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	VMOVUPS 64(BX)(CX*1), Z3
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Z4
+	VMOVUPS 64(BX)(CX*1), Z5
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Z6
+	VMOVUPS 64(BX)(CX*1), Z7
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
+
+row2:
+	VMOVUPS     (DI), Z8
+	VSUBPS      Z0, Z8, Z8
+	VFMADD213PS Z6, Z4, Z8
+	VMOVUPS     (SI), Z9
+	VFMADD231PS Z2, Z9, Z8
+	VMOVUPS     (BX), Z9
+	VADDPS      Z9, Z8, Z8
+	VMOVUPS     Z8, (BX)
+	VMOVUPS     64(DI), Z8
+	VSUBPS      Z1, Z8, Z8
+	VFMADD213PS Z7, Z5, Z8
+	VMOVUPS     64(SI), Z9
+	VFMADD231PS Z3, Z9, Z8
+	VMOVUPS     64(BX), Z9
+	VADDPS      Z9, Z8, Z8
+	VMOVUPS     Z8, 64(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row2
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x20, AX
+	JMP         by2
+
+below2:
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Z0
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Z1
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Z2
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Z3
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
+
+row1:
+	VMOVUPS     (DI), Z4
+	VSUBPS      Z0, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VMOVUPS     (SI), Z5
+	VFMADD231PS Z1, Z5, Z4
+	VMOVUPS     (BX), Z5
+	VADDPS      Z5, Z4, Z4
+	VMOVUPS     Z4, (BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row1
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
+
+below1:
+	TESTQ     AX, AX
+	JZ        done
+	MOVL      $0x0000ffff, BX
+	BZHIL     AX, BX, BX
+	KMOVW     BX, K1
+	MOVQ      mean+24(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z0
+	MOVQ      a+32(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z1
+	MOVQ      b+40(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z2
+	MOVQ      c+48(FP), AX
+	VMOVUPS.Z (AX)(CX*1), K1, Z3
+	MOVQ      dx+0(FP), AX
+	ADDQ      CX, AX
+	MOVQ      dy+8(FP), BX
+	ADDQ      CX, BX
+	MOVQ      x+16(FP), SI
+	ADDQ      CX, SI
+	MOVQ      rows+56(FP), CX
+
+rest:
+	VMOVUPS.Z   (SI), K1, Z4
+	VSUBPS      Z0, Z4, Z4
+	VFMADD213PS Z3, Z2, Z4
+	VMOVUPS.Z   (BX), K1, Z5
+	VFMADD231PS Z1, Z5, Z4
+	VMOVUPS.Z   (AX), K1, Z5
+	VADDPS      Z5, Z4, Z4
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        CX
+	JNZ         rest
+
+done:
 	VZEROUPPER
 	RET
 
@@ -995,20 +1765,20 @@ TEXT ·sumSquares256(SB), NOSPLIT, $0-20
 	VXORPS Y1, Y1, Y1
 	MOVQ   n+8(FP), CX
 	SUBQ   $0x10, CX
-	JL     rest17
+	JL     rest12
 
-whole17:
+whole12:
 	VMOVUPS     (AX), Y2
 	VMOVUPS     32(AX), Y3
 	VFMADD231PS Y2, Y2, Y0
 	VFMADD231PS Y3, Y3, Y1
 	ADDQ        $0x40, AX
 	SUBQ        $0x10, CX
-	JGE         whole17
+	JGE         whole12
 
-rest17:
+rest12:
 	ADDQ        $0x10, CX
-	JZ          done17
+	JZ          done12
 	LEAQ        firstLanes<>+64(SB), DX
 	NEGQ        CX
 	VMOVUPS     (DX)(CX*4), Y2
@@ -1022,7 +1792,7 @@ rest17:
 	VBLENDVPS   Y2, Y6, Y0, Y0
 	VBLENDVPS   Y3, Y7, Y1, Y1
 
-done17:
+done12:
 	VADDPS       Y1, Y0, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -1078,9 +1848,9 @@ TEXT ·scale256(SB), NOSPLIT, $0-36
 	VBROADCASTSS X0, Y0
 	MOVQ         n+24(FP), BX
 	SUBQ         $0x10, BX
-	JL           rest18
+	JL           rest13
 
-whole18:
+whole13:
 	VMOVUPS (CX), Y1
 	VMOVUPS 32(CX), Y2
 	VMOVUPS (DX), Y3
@@ -1095,11 +1865,11 @@ whole18:
 	ADDQ    $0x40, CX
 	ADDQ    $0x40, DX
 	SUBQ    $0x10, BX
-	JGE     whole18
+	JGE     whole13
 
-rest18:
+rest13:
 	ADDQ       $0x10, BX
-	JZ         done18
+	JZ         done13
 	LEAQ       firstLanes<>+64(SB), SI
 	NEGQ       BX
 	VMOVUPS    (SI)(BX*4), Y1
@@ -1115,7 +1885,7 @@ rest18:
 	VMASKMOVPS Y3, Y1, (AX)
 	VMASKMOVPS Y4, Y2, 32(AX)
 
-done18:
+done13:
 	VZEROUPPER
 	RET
 
@@ -1129,9 +1899,9 @@ TEXT ·sumProducts256(SB), NOSPLIT, $0-36
 	VXORPS Y1, Y1, Y1
 	MOVQ   n+24(FP), BX
 	SUBQ   $0x10, BX
-	JL     rest19
+	JL     rest14
 
-whole19:
+whole14:
 	VMOVUPS     (AX), Y2
 	VMOVUPS     32(AX), Y3
 	VMOVUPS     (CX), Y4
@@ -1146,11 +1916,11 @@ whole19:
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
 	SUBQ        $0x10, BX
-	JGE         whole19
+	JGE         whole14
 
-rest19:
+rest14:
 	ADDQ        $0x10, BX
-	JZ          done19
+	JZ          done14
 	LEAQ        firstLanes<>+64(SB), SI
 	NEGQ        BX
 	VMOVUPS     (SI)(BX*4), Y2
@@ -1170,7 +1940,7 @@ rest19:
 	VBLENDVPS   Y2, Y6, Y0, Y0
 	VBLENDVPS   Y3, Y7, Y1, Y1
 
-done19:
+done14:
 	VADDPS       Y1, Y0, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -1195,9 +1965,9 @@ TEXT ·inputGrad256(SB), NOSPLIT, $0-48
 	VBROADCASTSS X1, Y1
 	MOVQ         n+32(FP), SI
 	SUBQ         $0x10, SI
-	JL           rest20
+	JL           rest15
 
-whole20:
+whole15:
 	VMOVUPS      (AX), Y2
 	VMOVUPS      32(AX), Y3
 	VMOVUPS      (CX), Y4
@@ -1219,11 +1989,11 @@ whole20:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole20
+	JGE          whole15
 
-rest20:
+rest15:
 	ADDQ         $0x10, SI
-	JZ           done20
+	JZ           done15
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y2
@@ -1245,7 +2015,7 @@ rest20:
 	VMASKMOVPS   Y4, Y2, (AX)
 	VMASKMOVPS   Y5, Y3, 32(AX)
 
-done20:
+done15:
 	VZEROUPPER
 	RET
 
@@ -1259,9 +2029,9 @@ TEXT ·gainGrad256(SB), NOSPLIT, $0-36
 	VBROADCASTSS X0, Y0
 	MOVQ         n+24(FP), BX
 	SUBQ         $0x10, BX
-	JL           rest21
+	JL           rest16
 
-whole21:
+whole16:
 	VMOVUPS     (AX), Y1
 	VMOVUPS     32(AX), Y2
 	VMOVUPS     (CX), Y3
@@ -1278,11 +2048,11 @@ whole21:
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
 	SUBQ        $0x10, BX
-	JGE         whole21
+	JGE         whole16
 
-rest21:
+rest16:
 	ADDQ        $0x10, BX
-	JZ          done21
+	JZ          done16
 	LEAQ        firstLanes<>+64(SB), SI
 	NEGQ        BX
 	VMOVUPS     (SI)(BX*4), Y1
@@ -1300,7 +2070,7 @@ rest21:
 	VMASKMOVPS  Y3, Y1, (AX)
 	VMASKMOVPS  Y4, Y2, 32(AX)
 
-done21:
+done16:
 	VZEROUPPER
 	RET
 
@@ -1329,9 +2099,9 @@ group:
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	SUBQ    $0x10, R9
-	JL      rest22
+	JL      rest17
 
-whole22:
+whole17:
 	VMOVUPS (DI), Y7
 	VMOVUPS 32(DI), Y8
 	VADDPS  Y7, Y3, Y3
@@ -1343,11 +2113,11 @@ whole22:
 	ADDQ    $0x40, DI
 	ADDQ    $0x40, R8
 	SUBQ    $0x10, R9
-	JGE     whole22
+	JGE     whole17
 
-rest22:
+rest17:
 	ADDQ       $0x10, R9
-	JZ         done22
+	JZ         done17
 	LEAQ       firstLanes<>+64(SB), R10
 	NEGQ       R9
 	VMOVUPS    (R10)(R9*4), Y7
@@ -1369,7 +2139,7 @@ rest22:
 	VBLENDVPS  Y7, Y11, Y5, Y5
 	VBLENDVPS  Y8, Y12, Y6, Y6
 
-done22:
+done17:
 	VADDPS       Y4, Y3, Y4
 	VEXTRACTF128 $0x01, Y4, X3
 	VADDPS       X3, X4, X4
@@ -1406,9 +2176,9 @@ done22:
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	SUBQ         $0x10, R9
-	JL           rest23
+	JL           rest18
 
-whole23:
+whole18:
 	VMOVUPS     (DI), Y9
 	VMOVUPS     32(DI), Y10
 	VSUBPS      Y3, Y9, Y9
@@ -1424,11 +2194,11 @@ whole23:
 	ADDQ        $0x40, DI
 	ADDQ        $0x40, R8
 	SUBQ        $0x10, R9
-	JGE         whole23
+	JGE         whole18
 
-rest23:
+rest18:
 	ADDQ        $0x10, R9
-	JZ          done23
+	JZ          done18
 	LEAQ        firstLanes<>+64(SB), R10
 	NEGQ        R9
 	VMOVUPS     (R10)(R9*4), Y9
@@ -1454,7 +2224,7 @@ rest23:
 	VBLENDVPS   Y9, Y4, Y7, Y7
 	VBLENDVPS   Y10, Y12, Y8, Y8
 
-done23:
+done18:
 	VADDPS       Y6, Y5, Y4
 	VEXTRACTF128 $0x01, Y4, X3
 	VADDPS       X3, X4, X4
@@ -1505,9 +2275,9 @@ TEXT ·layerScale256(SB), NOSPLIT, $0-48
 	VBROADCASTSS X1, Y1
 	MOVQ         n+32(FP), SI
 	SUBQ         $0x10, SI
-	JL           rest24
+	JL           rest19
 
-whole24:
+whole19:
 	VMOVUPS     (CX), Y2
 	VMOVUPS     32(CX), Y3
 	VSUBPS      Y0, Y2, Y2
@@ -1527,11 +2297,11 @@ whole24:
 	ADDQ        $0x40, DX
 	ADDQ        $0x40, BX
 	SUBQ        $0x10, SI
-	JGE         whole24
+	JGE         whole19
 
-rest24:
+rest19:
 	ADDQ        $0x10, SI
-	JZ          done24
+	JZ          done19
 	LEAQ        firstLanes<>+64(SB), DI
 	NEGQ        SI
 	VMOVUPS     (DI)(SI*4), Y2
@@ -1551,84 +2321,112 @@ rest24:
 	VMASKMOVPS  Y6, Y2, (AX)
 	VMASKMOVPS  Y7, Y3, 32(AX)
 
-done24:
+done19:
 	VZEROUPPER
 	RET
 
-// func layerSums256(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+// func layerGrads256(dw *float32, db *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·layerSums256(SB), NOSPLIT, $0-48
-	MOVQ         dy+0(FP), AX
-	MOVQ         w+8(FP), CX
-	MOVQ         x+16(FP), DX
-	MOVSS        mean+32(FP), X0
+TEXT ·layerGrads256(SB), NOSPLIT, $0-64
+	MOVQ         dw+0(FP), AX
+	MOVQ         db+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         w+24(FP), BX
+	MOVQ         x+32(FP), SI
+	MOVSS        mean+48(FP), X0
 	VBROADCASTSS X0, Y0
-	MOVSS        r+36(FP), X1
+	MOVSS        r+52(FP), X1
 	VBROADCASTSS X1, Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         n+24(FP), BX
-	SUBQ         $0x10, BX
-	JL           rest25
+	MOVQ         n+40(FP), DI
+	SUBQ         $0x10, DI
+	JL           rest20
 
-whole25:
-	VMOVUPS     (AX), Y6
-	VMOVUPS     32(AX), Y7
-	VMOVUPS     (CX), Y8
-	VMOVUPS     32(CX), Y9
-	VMULPS      Y8, Y6, Y6
-	VMULPS      Y9, Y7, Y7
-	VADDPS      Y6, Y2, Y2
-	VADDPS      Y7, Y3, Y3
+whole20:
+	VMOVUPS     (SI), Y6
+	VMOVUPS     32(SI), Y7
+	VSUBPS      Y0, Y6, Y6
+	VSUBPS      Y0, Y7, Y7
+	VMULPS      Y1, Y6, Y6
+	VMULPS      Y1, Y7, Y7
 	VMOVUPS     (DX), Y8
 	VMOVUPS     32(DX), Y9
+	VMOVUPS     (AX), Y10
+	VMOVUPS     32(AX), Y11
+	VFMADD231PS Y6, Y8, Y10
+	VFMADD231PS Y7, Y9, Y11
+	VMOVUPS     Y10, (AX)
+	VMOVUPS     Y11, 32(AX)
+	VMOVUPS     (CX), Y10
+	VMOVUPS     32(CX), Y11
+	VADDPS      Y8, Y10, Y10
+	VADDPS      Y9, Y11, Y11
+	VMOVUPS     Y10, (CX)
+	VMOVUPS     Y11, 32(CX)
+	VMOVUPS     (BX), Y10
+	VMOVUPS     32(BX), Y11
+	VMULPS      Y10, Y8, Y8
+	VMULPS      Y11, Y9, Y9
+	VADDPS      Y8, Y2, Y2
+	VADDPS      Y9, Y3, Y3
+	VFMADD231PS Y6, Y8, Y4
+	VFMADD231PS Y7, Y9, Y5
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	ADDQ        $0x40, SI
+	SUBQ        $0x10, DI
+	JGE         whole20
+
+rest20:
+	ADDQ        $0x10, DI
+	JZ          done20
+	LEAQ        firstLanes<>+64(SB), R8
+	NEGQ        DI
+	VMOVUPS     (R8)(DI*4), Y6
+	VMOVUPS     32(R8)(DI*4), Y7
+	VMASKMOVPS  (SI), Y6, Y8
+	VMASKMOVPS  32(SI), Y7, Y9
 	VSUBPS      Y0, Y8, Y8
 	VSUBPS      Y0, Y9, Y9
 	VMULPS      Y1, Y8, Y8
 	VMULPS      Y1, Y9, Y9
-	VFMADD231PS Y8, Y6, Y4
-	VFMADD231PS Y9, Y7, Y5
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	SUBQ        $0x10, BX
-	JGE         whole25
-
-rest25:
-	ADDQ        $0x10, BX
-	JZ          done25
-	LEAQ        firstLanes<>+64(SB), SI
-	NEGQ        BX
-	VMOVUPS     (SI)(BX*4), Y6
-	VMOVUPS     32(SI)(BX*4), Y7
-	VMASKMOVPS  (AX), Y6, Y8
-	VMASKMOVPS  32(AX), Y7, Y9
+	VMASKMOVPS  (DX), Y6, Y0
+	VMASKMOVPS  32(DX), Y7, Y1
+	VMASKMOVPS  (AX), Y6, Y10
+	VMASKMOVPS  32(AX), Y7, Y11
+	VFMADD231PS Y8, Y0, Y10
+	VFMADD231PS Y9, Y1, Y11
+	VMASKMOVPS  Y10, Y6, (AX)
+	VMASKMOVPS  Y11, Y7, 32(AX)
 	VMASKMOVPS  (CX), Y6, Y10
 	VMASKMOVPS  32(CX), Y7, Y11
-	VMULPS      Y10, Y8, Y8
-	VMULPS      Y11, Y9, Y9
+	VADDPS      Y0, Y10, Y10
+	VADDPS      Y1, Y11, Y11
+	VMASKMOVPS  Y10, Y6, (CX)
+	VMASKMOVPS  Y11, Y7, 32(CX)
+	VMASKMOVPS  (BX), Y6, Y10
+	VMASKMOVPS  32(BX), Y7, Y11
+	VMULPS      Y10, Y0, Y0
+	VMULPS      Y11, Y1, Y1
 	VMOVUPS     Y2, Y10
 	VMOVUPS     Y3, Y11
-	VADDPS      Y8, Y2, Y10
-	VADDPS      Y9, Y3, Y11
+	VADDPS      Y0, Y2, Y10
+	VADDPS      Y1, Y3, Y11
 	VBLENDVPS   Y6, Y10, Y2, Y2
 	VBLENDVPS   Y7, Y11, Y3, Y3
-	VMASKMOVPS  (DX), Y6, Y10
-	VMASKMOVPS  32(DX), Y7, Y11
-	VSUBPS      Y0, Y10, Y10
-	VSUBPS      Y0, Y11, Y11
-	VMULPS      Y1, Y10, Y10
-	VMULPS      Y1, Y11, Y11
-	VMOVUPS     Y4, Y0
-	VMOVUPS     Y5, Y1
-	VFMADD231PS Y10, Y8, Y0
-	VFMADD231PS Y11, Y9, Y1
-	VBLENDVPS   Y6, Y0, Y4, Y4
-	VBLENDVPS   Y7, Y1, Y5, Y5
+	VMOVUPS     Y4, Y10
+	VMOVUPS     Y5, Y11
+	VFMADD231PS Y8, Y0, Y10
+	VFMADD231PS Y9, Y1, Y11
+	VBLENDVPS   Y6, Y10, Y4, Y4
+	VBLENDVPS   Y7, Y11, Y5, Y5
 
-done25:
+done20:
 	VADDPS       Y3, Y2, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -1636,7 +2434,7 @@ done25:
 	VADDPS       X0, X1, X1
 	VPERMILPS    $0xb1, X1, X0
 	VADDPS       X0, X1, X1
-	MOVSS        X1, sum+40(FP)
+	MOVSS        X1, sum+56(FP)
 	VADDPS       Y5, Y4, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -1644,7 +2442,7 @@ done25:
 	VADDPS       X0, X1, X1
 	VPERMILPS    $0xb1, X1, X0
 	VADDPS       X0, X1, X1
-	MOVSS        X1, dot+44(FP)
+	MOVSS        X1, dot+60(FP)
 	VZEROUPPER
 	RET
 
@@ -1665,9 +2463,88 @@ TEXT ·layerInputGrad256(SB), NOSPLIT, $0-56
 	VBROADCASTSS X3, Y3
 	MOVQ         n+32(FP), SI
 	SUBQ         $0x10, SI
-	JL           rest26
+	JL           rest21
 
-whole26:
+whole21:
+	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y7, Y5, Y5
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y2, Y5, Y5
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VSUBPS       Y0, Y6, Y6
+	VSUBPS       Y0, Y7, Y7
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VFNMADD231PS Y3, Y6, Y4
+	VFNMADD231PS Y3, Y7, Y5
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y1, Y5, Y5
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, SI
+	JGE          whole21
+
+rest21:
+	ADDQ         $0x10, SI
+	JZ           done21
+	LEAQ         firstLanes<>+64(SB), DI
+	NEGQ         SI
+	VMOVUPS      (DI)(SI*4), Y4
+	VMOVUPS      32(DI)(SI*4), Y5
+	VMASKMOVPS   (CX), Y4, Y6
+	VMASKMOVPS   32(CX), Y5, Y7
+	VMASKMOVPS   (DX), Y4, Y8
+	VMASKMOVPS   32(DX), Y5, Y9
+	VMULPS       Y8, Y6, Y6
+	VMULPS       Y9, Y7, Y7
+	VSUBPS       Y2, Y6, Y6
+	VSUBPS       Y2, Y7, Y7
+	VMASKMOVPS   (BX), Y4, Y2
+	VMASKMOVPS   32(BX), Y5, Y8
+	VSUBPS       Y0, Y2, Y2
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y1, Y8, Y8
+	VFNMADD231PS Y3, Y2, Y6
+	VFNMADD231PS Y3, Y8, Y7
+	VMULPS       Y1, Y6, Y6
+	VMULPS       Y1, Y7, Y7
+	VMASKMOVPS   Y6, Y4, (AX)
+	VMASKMOVPS   Y7, Y5, 32(AX)
+
+done21:
+	VZEROUPPER
+	RET
+
+// func layerInputGradAdd256(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerInputGradAdd256(SB), NOSPLIT, $0-56
+	MOVQ         dx+0(FP), AX
+	MOVQ         dy+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVSS        mean+40(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        r+44(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        m1+48(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVSS        m2+52(FP), X3
+	VBROADCASTSS X3, Y3
+	MOVQ         n+32(FP), SI
+	SUBQ         $0x10, SI
+	JL           rest22
+
+whole22:
 	VMOVUPS      (CX), Y4
 	VMOVUPS      32(CX), Y5
 	VMOVUPS      (DX), Y6
@@ -1695,11 +2572,11 @@ whole26:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	SUBQ         $0x10, SI
-	JGE          whole26
+	JGE          whole22
 
-rest26:
+rest22:
 	ADDQ         $0x10, SI
-	JZ           done26
+	JZ           done22
 	LEAQ         firstLanes<>+64(SB), DI
 	NEGQ         SI
 	VMOVUPS      (DI)(SI*4), Y4
@@ -1727,449 +2604,638 @@ rest26:
 	VMASKMOVPS   Y0, Y4, (AX)
 	VMASKMOVPS   Y2, Y5, 32(AX)
 
-done26:
-	VZEROUPPER
-	RET
-
-// func layerGainGrad256(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·layerGainGrad256(SB), NOSPLIT, $0-48
-	MOVQ         dw+0(FP), AX
-	MOVQ         db+8(FP), CX
-	MOVQ         dy+16(FP), DX
-	MOVQ         x+24(FP), BX
-	MOVSS        mean+40(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        r+44(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVQ         n+32(FP), SI
-	SUBQ         $0x10, SI
-	JL           rest27
-
-whole27:
-	VMOVUPS     (DX), Y2
-	VMOVUPS     32(DX), Y3
-	VMOVUPS     (AX), Y4
-	VMOVUPS     32(AX), Y5
-	VMOVUPS     (BX), Y6
-	VMOVUPS     32(BX), Y7
-	VSUBPS      Y0, Y6, Y6
-	VSUBPS      Y0, Y7, Y7
-	VMULPS      Y1, Y6, Y6
-	VMULPS      Y1, Y7, Y7
-	VFMADD231PS Y6, Y2, Y4
-	VFMADD231PS Y7, Y3, Y5
-	VMOVUPS     Y4, (AX)
-	VMOVUPS     Y5, 32(AX)
-	VMOVUPS     (CX), Y4
-	VMOVUPS     32(CX), Y5
-	VADDPS      Y2, Y4, Y4
-	VADDPS      Y3, Y5, Y5
-	VMOVUPS     Y4, (CX)
-	VMOVUPS     Y5, 32(CX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	SUBQ        $0x10, SI
-	JGE         whole27
-
-rest27:
-	ADDQ        $0x10, SI
-	JZ          done27
-	LEAQ        firstLanes<>+64(SB), DI
-	NEGQ        SI
-	VMOVUPS     (DI)(SI*4), Y2
-	VMOVUPS     32(DI)(SI*4), Y3
-	VMASKMOVPS  (DX), Y2, Y4
-	VMASKMOVPS  32(DX), Y3, Y5
-	VMASKMOVPS  (AX), Y2, Y6
-	VMASKMOVPS  32(AX), Y3, Y7
-	VMASKMOVPS  (BX), Y2, Y8
-	VMASKMOVPS  32(BX), Y3, Y9
-	VSUBPS      Y0, Y8, Y8
-	VSUBPS      Y0, Y9, Y9
-	VMULPS      Y1, Y8, Y8
-	VMULPS      Y1, Y9, Y9
-	VFMADD231PS Y8, Y4, Y6
-	VFMADD231PS Y9, Y5, Y7
-	VMASKMOVPS  Y6, Y2, (AX)
-	VMASKMOVPS  Y7, Y3, 32(AX)
-	VMASKMOVPS  (CX), Y2, Y0
-	VMASKMOVPS  32(CX), Y3, Y1
-	VADDPS      Y4, Y0, Y0
-	VADDPS      Y5, Y1, Y1
-	VMASKMOVPS  Y0, Y2, (CX)
-	VMASKMOVPS  Y1, Y3, 32(CX)
-
-done27:
+done22:
 	VZEROUPPER
 	RET
 
 // func colSum256(x *float32, acc *float32, rows int, n int)
 // Requires: AVX
 TEXT ·colSum256(SB), NOSPLIT, $0-32
-	MOVQ x+0(FP), AX
-	MOVQ rows+16(FP), DX
+	MOVQ n+24(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ acc+8(FP), CX
-	MOVQ n+24(FP), BX
-	SUBQ $0x10, BX
-	JL   rest28
+by4:
+	CMPQ    AX, $0x40
+	JL      below4
+	MOVQ    acc+8(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	VMOVUPS 64(BX)(CX*1), Y2
+	VMOVUPS 96(BX)(CX*1), Y3
+	VMOVUPS 128(BX)(CX*1), Y4
+	VMOVUPS 160(BX)(CX*1), Y5
+	VMOVUPS 192(BX)(CX*1), Y6
+	VMOVUPS 224(BX)(CX*1), Y7
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+16(FP), SI
 
-whole28:
-	VMOVUPS (CX), Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS (AX), Y2
-	VMOVUPS 32(AX), Y3
+row4:
+	VMOVUPS (BX), Y8
+	VMOVUPS 32(BX), Y9
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VMOVUPS 64(BX), Y8
+	VMOVUPS 96(BX), Y9
+	VADDPS  Y8, Y2, Y2
+	VADDPS  Y9, Y3, Y3
+	VMOVUPS 128(BX), Y8
+	VMOVUPS 160(BX), Y9
+	VADDPS  Y8, Y4, Y4
+	VADDPS  Y9, Y5, Y5
+	VMOVUPS 192(BX), Y8
+	VMOVUPS 224(BX), Y9
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	ADDQ    DX, BX
+	DECQ    SI
+	JNZ     row4
+	MOVQ    acc+8(FP), BX
+	VMOVUPS Y0, (BX)(CX*1)
+	VMOVUPS Y1, 32(BX)(CX*1)
+	VMOVUPS Y2, 64(BX)(CX*1)
+	VMOVUPS Y3, 96(BX)(CX*1)
+	VMOVUPS Y4, 128(BX)(CX*1)
+	VMOVUPS Y5, 160(BX)(CX*1)
+	VMOVUPS Y6, 192(BX)(CX*1)
+	VMOVUPS Y7, 224(BX)(CX*1)
+	ADDQ    $0x00000100, CX
+	SUBQ    $0x40, AX
+	JMP     by4
+
+below4:
+by2:
+	CMPQ    AX, $0x20
+	JL      below2
+	MOVQ    acc+8(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	VMOVUPS 64(BX)(CX*1), Y2
+	VMOVUPS 96(BX)(CX*1), Y3
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+16(FP), SI
+
+row2:
+	VMOVUPS (BX), Y4
+	VMOVUPS 32(BX), Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS 64(BX), Y4
+	VMOVUPS 96(BX), Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	ADDQ    DX, BX
+	DECQ    SI
+	JNZ     row2
+	MOVQ    acc+8(FP), BX
+	VMOVUPS Y0, (BX)(CX*1)
+	VMOVUPS Y1, 32(BX)(CX*1)
+	VMOVUPS Y2, 64(BX)(CX*1)
+	VMOVUPS Y3, 96(BX)(CX*1)
+	ADDQ    $0x00000080, CX
+	SUBQ    $0x20, AX
+	JMP     by2
+
+below2:
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    acc+8(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+16(FP), SI
+
+row1:
+	VMOVUPS (BX), Y2
+	VMOVUPS 32(BX), Y3
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y3, Y1, Y1
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	SUBQ    $0x10, BX
-	JGE     whole28
+	ADDQ    DX, BX
+	DECQ    SI
+	JNZ     row1
+	MOVQ    acc+8(FP), BX
+	VMOVUPS Y0, (BX)(CX*1)
+	VMOVUPS Y1, 32(BX)(CX*1)
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x10, AX
+	JMP     by1
 
-rest28:
-	ADDQ       $0x10, BX
-	JZ         done28
-	LEAQ       firstLanes<>+64(SB), SI
-	MOVQ       BX, DI
-	NEGQ       DI
-	VMOVUPS    (SI)(DI*4), Y0
-	VMOVUPS    32(SI)(DI*4), Y1
-	VMASKMOVPS (CX), Y0, Y2
-	VMASKMOVPS 32(CX), Y1, Y3
+below1:
+	TESTQ      AX, AX
+	JZ         done
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y0
+	VMOVUPS    32(BX)(AX*4), Y1
+	MOVQ       acc+8(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y3
+	MOVQ       x+0(FP), AX
+	ADDQ       CX, AX
+	MOVQ       rows+16(FP), BX
+
+rest:
 	VMASKMOVPS (AX), Y0, Y4
 	VMASKMOVPS 32(AX), Y1, Y5
 	VADDPS     Y4, Y2, Y2
 	VADDPS     Y5, Y3, Y3
-	VMASKMOVPS Y2, Y0, (CX)
-	VMASKMOVPS Y3, Y1, 32(CX)
+	ADDQ       DX, AX
+	DECQ       BX
+	JNZ        rest
+	MOVQ       acc+8(FP), AX
+	VMASKMOVPS Y2, Y0, (AX)(CX*1)
+	VMASKMOVPS Y3, Y1, 32(AX)(CX*1)
 
-done28:
-	LEAQ (AX)(BX*4), AX
-	DECQ DX
-	JNZ  row
+done:
 	VZEROUPPER
 	RET
 
 // func colMoments256(x *float32, sum *float32, squares *float32, shift *float32, rows int, n int)
 // Requires: AVX, FMA3
 TEXT ·colMoments256(SB), NOSPLIT, $0-48
-	MOVQ x+0(FP), AX
-	MOVQ rows+32(FP), SI
+	MOVQ n+40(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ sum+8(FP), CX
-	MOVQ squares+16(FP), DX
-	MOVQ shift+24(FP), BX
-	MOVQ n+40(FP), DI
-	SUBQ $0x10, DI
-	JL   rest29
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    sum+8(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	MOVQ    squares+16(FP), BX
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+	MOVQ    shift+24(FP), BX
+	VMOVUPS (BX)(CX*1), Y4
+	VMOVUPS 32(BX)(CX*1), Y5
+	MOVQ    x+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    rows+32(FP), SI
 
-whole29:
-	VMOVUPS     (AX), Y0
-	VMOVUPS     32(AX), Y1
-	VMOVUPS     (BX), Y2
-	VMOVUPS     32(BX), Y3
-	VSUBPS      Y2, Y0, Y0
-	VSUBPS      Y3, Y1, Y1
-	VMOVUPS     (CX), Y2
-	VMOVUPS     32(CX), Y3
-	VADDPS      Y0, Y2, Y2
-	VADDPS      Y1, Y3, Y3
-	VMOVUPS     Y2, (CX)
-	VMOVUPS     Y3, 32(CX)
-	VMOVUPS     (DX), Y2
-	VMOVUPS     32(DX), Y3
-	VFMADD231PS Y0, Y0, Y2
-	VFMADD231PS Y1, Y1, Y3
-	VMOVUPS     Y2, (DX)
-	VMOVUPS     Y3, 32(DX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	SUBQ        $0x10, DI
-	JGE         whole29
+row1:
+	VMOVUPS     (BX), Y6
+	VMOVUPS     32(BX), Y7
+	VSUBPS      Y4, Y6, Y6
+	VSUBPS      Y5, Y7, Y7
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y7, Y1, Y1
+	VFMADD231PS Y6, Y6, Y2
+	VFMADD231PS Y7, Y7, Y3
+	ADDQ        DX, BX
+	DECQ        SI
+	JNZ         row1
+	MOVQ        sum+8(FP), BX
+	VMOVUPS     Y0, (BX)(CX*1)
+	VMOVUPS     Y1, 32(BX)(CX*1)
+	MOVQ        squares+16(FP), BX
+	VMOVUPS     Y2, (BX)(CX*1)
+	VMOVUPS     Y3, 32(BX)(CX*1)
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
 
-rest29:
-	ADDQ        $0x10, DI
-	JZ          done29
-	LEAQ        firstLanes<>+64(SB), R8
-	MOVQ        DI, R9
-	NEGQ        R9
-	VMOVUPS     (R8)(R9*4), Y0
-	VMOVUPS     32(R8)(R9*4), Y1
-	VMASKMOVPS  (AX), Y0, Y2
-	VMASKMOVPS  32(AX), Y1, Y3
-	VMASKMOVPS  (BX), Y0, Y4
-	VMASKMOVPS  32(BX), Y1, Y5
-	VSUBPS      Y4, Y2, Y2
-	VSUBPS      Y5, Y3, Y3
-	VMASKMOVPS  (CX), Y0, Y4
-	VMASKMOVPS  32(CX), Y1, Y5
-	VADDPS      Y2, Y4, Y4
-	VADDPS      Y3, Y5, Y5
-	VMASKMOVPS  Y4, Y0, (CX)
-	VMASKMOVPS  Y5, Y1, 32(CX)
-	VMASKMOVPS  (DX), Y0, Y4
-	VMASKMOVPS  32(DX), Y1, Y5
-	VFMADD231PS Y2, Y2, Y4
-	VFMADD231PS Y3, Y3, Y5
-	VMASKMOVPS  Y4, Y0, (DX)
-	VMASKMOVPS  Y5, Y1, 32(DX)
+below1:
+	TESTQ      AX, AX
+	JZ         done
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y0
+	VMOVUPS    32(BX)(AX*4), Y1
+	MOVQ       sum+8(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y3
+	MOVQ       squares+16(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y4
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y5
+	MOVQ       shift+24(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y6
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y7
+	MOVQ       x+0(FP), AX
+	ADDQ       CX, AX
+	MOVQ       rows+32(FP), BX
 
-done29:
-	LEAQ (AX)(DI*4), AX
-	DECQ SI
-	JNZ  row
+rest:
+	VMASKMOVPS  (AX), Y0, Y8
+	VMASKMOVPS  32(AX), Y1, Y9
+	VSUBPS      Y6, Y8, Y8
+	VSUBPS      Y7, Y9, Y9
+	VADDPS      Y8, Y2, Y2
+	VADDPS      Y9, Y3, Y3
+	VFMADD231PS Y8, Y8, Y4
+	VFMADD231PS Y9, Y9, Y5
+	ADDQ        DX, AX
+	DECQ        BX
+	JNZ         rest
+	MOVQ        sum+8(FP), AX
+	VMASKMOVPS  Y2, Y0, (AX)(CX*1)
+	VMASKMOVPS  Y3, Y1, 32(AX)(CX*1)
+	MOVQ        squares+16(FP), AX
+	VMASKMOVPS  Y4, Y0, (AX)(CX*1)
+	VMASKMOVPS  Y5, Y1, 32(AX)(CX*1)
+
+done:
 	VZEROUPPER
 	RET
 
 // func colGrads256(dy *float32, x *float32, sum *float32, dot *float32, mean *float32, rows int, n int)
 // Requires: AVX, FMA3
 TEXT ·colGrads256(SB), NOSPLIT, $0-56
-	MOVQ dy+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ rows+40(FP), DI
+	MOVQ n+48(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ sum+16(FP), DX
-	MOVQ dot+24(FP), BX
-	MOVQ mean+32(FP), SI
-	MOVQ n+48(FP), R8
-	SUBQ $0x10, R8
-	JL   rest30
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    sum+16(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	MOVQ    dot+24(FP), BX
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+	MOVQ    mean+32(FP), BX
+	VMOVUPS (BX)(CX*1), Y4
+	VMOVUPS 32(BX)(CX*1), Y5
+	MOVQ    dy+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
 
-whole30:
-	VMOVUPS     (AX), Y0
-	VMOVUPS     32(AX), Y1
-	VMOVUPS     (CX), Y2
-	VMOVUPS     32(CX), Y3
-	VMOVUPS     (DX), Y4
-	VMOVUPS     32(DX), Y5
-	VADDPS      Y0, Y4, Y4
-	VADDPS      Y1, Y5, Y5
-	VMOVUPS     Y4, (DX)
-	VMOVUPS     Y5, 32(DX)
-	VMOVUPS     (SI), Y4
-	VMOVUPS     32(SI), Y5
-	VSUBPS      Y4, Y2, Y2
-	VSUBPS      Y5, Y3, Y3
-	VMOVUPS     (BX), Y4
-	VMOVUPS     32(BX), Y5
-	VFMADD231PS Y0, Y2, Y4
-	VFMADD231PS Y1, Y3, Y5
-	VMOVUPS     Y4, (BX)
-	VMOVUPS     Y5, 32(BX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, SI
-	SUBQ        $0x10, R8
-	JGE         whole30
+row1:
+	VMOVUPS     (BX), Y6
+	VMOVUPS     32(BX), Y7
+	VMOVUPS     (SI), Y8
+	VMOVUPS     32(SI), Y9
+	VADDPS      Y6, Y0, Y0
+	VADDPS      Y7, Y1, Y1
+	VSUBPS      Y4, Y8, Y8
+	VSUBPS      Y5, Y9, Y9
+	VFMADD231PS Y6, Y8, Y2
+	VFMADD231PS Y7, Y9, Y3
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row1
+	MOVQ        sum+16(FP), BX
+	VMOVUPS     Y0, (BX)(CX*1)
+	VMOVUPS     Y1, 32(BX)(CX*1)
+	MOVQ        dot+24(FP), BX
+	VMOVUPS     Y2, (BX)(CX*1)
+	VMOVUPS     Y3, 32(BX)(CX*1)
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
 
-rest30:
-	ADDQ        $0x10, R8
-	JZ          done30
-	LEAQ        firstLanes<>+64(SB), R9
-	MOVQ        R8, R10
-	NEGQ        R10
-	VMOVUPS     (R9)(R10*4), Y0
-	VMOVUPS     32(R9)(R10*4), Y1
-	VMASKMOVPS  (AX), Y0, Y2
-	VMASKMOVPS  32(AX), Y1, Y3
-	VMASKMOVPS  (CX), Y0, Y4
-	VMASKMOVPS  32(CX), Y1, Y5
-	VMASKMOVPS  (DX), Y0, Y6
-	VMASKMOVPS  32(DX), Y1, Y7
-	VADDPS      Y2, Y6, Y6
-	VADDPS      Y3, Y7, Y7
-	VMASKMOVPS  Y6, Y0, (DX)
-	VMASKMOVPS  Y7, Y1, 32(DX)
-	VMASKMOVPS  (SI), Y0, Y6
-	VMASKMOVPS  32(SI), Y1, Y7
-	VSUBPS      Y6, Y4, Y4
-	VSUBPS      Y7, Y5, Y5
-	VMASKMOVPS  (BX), Y0, Y6
-	VMASKMOVPS  32(BX), Y1, Y7
-	VFMADD231PS Y2, Y4, Y6
-	VFMADD231PS Y3, Y5, Y7
-	VMASKMOVPS  Y6, Y0, (BX)
-	VMASKMOVPS  Y7, Y1, 32(BX)
+below1:
+	TESTQ      AX, AX
+	JZ         done
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y0
+	VMOVUPS    32(BX)(AX*4), Y1
+	MOVQ       sum+16(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y3
+	MOVQ       dot+24(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y4
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y5
+	MOVQ       mean+32(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y6
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y7
+	MOVQ       dy+0(FP), AX
+	ADDQ       CX, AX
+	MOVQ       x+8(FP), BX
+	ADDQ       CX, BX
+	MOVQ       rows+40(FP), SI
 
-done30:
-	LEAQ (AX)(R8*4), AX
-	LEAQ (CX)(R8*4), CX
-	DECQ DI
-	JNZ  row
+rest:
+	VMASKMOVPS  (AX), Y0, Y8
+	VMASKMOVPS  32(AX), Y1, Y9
+	VMASKMOVPS  (BX), Y0, Y10
+	VMASKMOVPS  32(BX), Y1, Y11
+	VADDPS      Y8, Y2, Y2
+	VADDPS      Y9, Y3, Y3
+	VSUBPS      Y6, Y10, Y10
+	VSUBPS      Y7, Y11, Y11
+	VFMADD231PS Y8, Y10, Y4
+	VFMADD231PS Y9, Y11, Y5
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	DECQ        SI
+	JNZ         rest
+	MOVQ        sum+16(FP), AX
+	VMASKMOVPS  Y2, Y0, (AX)(CX*1)
+	VMASKMOVPS  Y3, Y1, 32(AX)(CX*1)
+	MOVQ        dot+24(FP), AX
+	VMASKMOVPS  Y4, Y0, (AX)(CX*1)
+	VMASKMOVPS  Y5, Y1, 32(AX)(CX*1)
+
+done:
 	VZEROUPPER
 	RET
 
 // func affine256(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
 // Requires: AVX, FMA3
 TEXT ·affine256(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), AX
-	MOVQ x+8(FP), CX
-	MOVQ rows+40(FP), DI
+	MOVQ n+48(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ mean+16(FP), DX
-	MOVQ scale+24(FP), BX
-	MOVQ shift+32(FP), SI
-	MOVQ n+48(FP), R8
-	SUBQ $0x10, R8
-	JL   rest31
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    mean+16(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	MOVQ    scale+24(FP), BX
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+	MOVQ    shift+32(FP), BX
+	VMOVUPS (BX)(CX*1), Y4
+	VMOVUPS 32(BX)(CX*1), Y5
+	MOVQ    dst+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    x+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    rows+40(FP), DI
 
-whole31:
-	VMOVUPS     (CX), Y0
-	VMOVUPS     32(CX), Y1
-	VMOVUPS     (DX), Y2
-	VMOVUPS     32(DX), Y3
-	VSUBPS      Y2, Y0, Y0
-	VSUBPS      Y3, Y1, Y1
-	VMOVUPS     (SI), Y2
-	VMOVUPS     32(SI), Y3
-	VMOVUPS     (BX), Y4
-	VMOVUPS     32(BX), Y5
-	VFMADD231PS Y4, Y0, Y2
-	VFMADD231PS Y5, Y1, Y3
-	VMOVUPS     Y2, (AX)
-	VMOVUPS     Y3, 32(AX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, SI
-	SUBQ        $0x10, R8
-	JGE         whole31
+row1:
+	VMOVUPS     (SI), Y6
+	VMOVUPS     32(SI), Y7
+	VSUBPS      Y0, Y6, Y6
+	VSUBPS      Y1, Y7, Y7
+	VFMADD213PS Y4, Y2, Y6
+	VFMADD213PS Y5, Y3, Y7
+	VMOVUPS     Y6, (BX)
+	VMOVUPS     Y7, 32(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        DI
+	JNZ         row1
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
 
-rest31:
-	ADDQ        $0x10, R8
-	JZ          done31
-	LEAQ        firstLanes<>+64(SB), R9
-	MOVQ        R8, R10
-	NEGQ        R10
-	VMOVUPS     (R9)(R10*4), Y0
-	VMOVUPS     32(R9)(R10*4), Y1
-	VMASKMOVPS  (CX), Y0, Y2
-	VMASKMOVPS  32(CX), Y1, Y3
-	VMASKMOVPS  (DX), Y0, Y4
-	VMASKMOVPS  32(DX), Y1, Y5
-	VSUBPS      Y4, Y2, Y2
-	VSUBPS      Y5, Y3, Y3
-	VMASKMOVPS  (SI), Y0, Y4
-	VMASKMOVPS  32(SI), Y1, Y5
-	VMASKMOVPS  (BX), Y0, Y6
-	VMASKMOVPS  32(BX), Y1, Y7
-	VFMADD231PS Y6, Y2, Y4
-	VFMADD231PS Y7, Y3, Y5
-	VMASKMOVPS  Y4, Y0, (AX)
-	VMASKMOVPS  Y5, Y1, 32(AX)
+below1:
+	TESTQ      AX, AX
+	JZ         done
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y0
+	VMOVUPS    32(BX)(AX*4), Y1
+	MOVQ       mean+16(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y3
+	MOVQ       scale+24(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y4
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y5
+	MOVQ       shift+32(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y6
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y7
+	MOVQ       dst+0(FP), AX
+	ADDQ       CX, AX
+	MOVQ       x+8(FP), BX
+	ADDQ       CX, BX
+	MOVQ       rows+40(FP), CX
 
-done31:
-	LEAQ (AX)(R8*4), AX
-	LEAQ (CX)(R8*4), CX
-	DECQ DI
-	JNZ  row
+rest:
+	VMASKMOVPS  (BX), Y0, Y8
+	VMASKMOVPS  32(BX), Y1, Y9
+	VSUBPS      Y2, Y8, Y8
+	VSUBPS      Y3, Y9, Y9
+	VFMADD213PS Y6, Y4, Y8
+	VFMADD213PS Y7, Y5, Y9
+	VMASKMOVPS  Y8, Y0, (AX)
+	VMASKMOVPS  Y9, Y1, 32(AX)
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	DECQ        CX
+	JNZ         rest
+
+done:
 	VZEROUPPER
 	RET
 
 // func affineGrad256(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
 // Requires: AVX, FMA3
 TEXT ·affineGrad256(SB), NOSPLIT, $0-72
-	MOVQ dx+0(FP), AX
-	MOVQ dy+8(FP), CX
-	MOVQ x+16(FP), DX
-	MOVQ rows+56(FP), R9
+	MOVQ n+64(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
 
-row:
-	MOVQ mean+24(FP), BX
-	MOVQ a+32(FP), SI
-	MOVQ b+40(FP), DI
-	MOVQ c+48(FP), R8
-	MOVQ n+64(FP), R10
-	SUBQ $0x10, R10
-	JL   rest32
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Y4
+	VMOVUPS 32(BX)(CX*1), Y5
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Y6
+	VMOVUPS 32(BX)(CX*1), Y7
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
 
-whole32:
-	VMOVUPS     (DX), Y0
-	VMOVUPS     32(DX), Y1
-	VMOVUPS     (BX), Y2
-	VMOVUPS     32(BX), Y3
-	VSUBPS      Y2, Y0, Y0
-	VSUBPS      Y3, Y1, Y1
-	VMOVUPS     (R8), Y2
-	VMOVUPS     32(R8), Y3
-	VMOVUPS     (DI), Y4
-	VMOVUPS     32(DI), Y5
-	VFMADD231PS Y4, Y0, Y2
-	VFMADD231PS Y5, Y1, Y3
-	VMOVUPS     (SI), Y0
-	VMOVUPS     32(SI), Y1
-	VMOVUPS     (CX), Y4
-	VMOVUPS     32(CX), Y5
-	VFMADD231PS Y0, Y4, Y2
-	VFMADD231PS Y1, Y5, Y3
-	VMOVUPS     (AX), Y0
-	VMOVUPS     32(AX), Y1
-	VADDPS      Y2, Y0, Y0
-	VADDPS      Y3, Y1, Y1
-	VMOVUPS     Y0, (AX)
-	VMOVUPS     Y1, 32(AX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	ADDQ        $0x40, DX
-	ADDQ        $0x40, BX
-	ADDQ        $0x40, SI
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R8
-	SUBQ        $0x10, R10
-	JGE         whole32
+row1:
+	VMOVUPS     (DI), Y8
+	VMOVUPS     32(DI), Y9
+	VSUBPS      Y0, Y8, Y8
+	VSUBPS      Y1, Y9, Y9
+	VFMADD213PS Y6, Y4, Y8
+	VFMADD213PS Y7, Y5, Y9
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
+	VFMADD231PS Y2, Y10, Y8
+	VFMADD231PS Y3, Y11, Y9
+	VMOVUPS     Y8, (BX)
+	VMOVUPS     Y9, 32(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row1
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
 
-rest32:
-	ADDQ        $0x10, R10
-	JZ          done32
-	LEAQ        firstLanes<>+64(SB), R11
-	MOVQ        R10, R12
-	NEGQ        R12
-	VMOVUPS     (R11)(R12*4), Y0
-	VMOVUPS     32(R11)(R12*4), Y1
-	VMASKMOVPS  (DX), Y0, Y2
-	VMASKMOVPS  32(DX), Y1, Y3
-	VMASKMOVPS  (BX), Y0, Y4
-	VMASKMOVPS  32(BX), Y1, Y5
-	VSUBPS      Y4, Y2, Y2
-	VSUBPS      Y5, Y3, Y3
-	VMASKMOVPS  (R8), Y0, Y4
-	VMASKMOVPS  32(R8), Y1, Y5
-	VMASKMOVPS  (DI), Y0, Y6
-	VMASKMOVPS  32(DI), Y1, Y7
-	VFMADD231PS Y6, Y2, Y4
-	VFMADD231PS Y7, Y3, Y5
-	VMASKMOVPS  (SI), Y0, Y2
-	VMASKMOVPS  32(SI), Y1, Y3
-	VMASKMOVPS  (CX), Y0, Y6
-	VMASKMOVPS  32(CX), Y1, Y7
-	VFMADD231PS Y2, Y6, Y4
-	VFMADD231PS Y3, Y7, Y5
-	VMASKMOVPS  (AX), Y0, Y2
-	VMASKMOVPS  32(AX), Y1, Y3
-	VADDPS      Y4, Y2, Y2
-	VADDPS      Y5, Y3, Y3
-	VMASKMOVPS  Y2, Y0, (AX)
-	VMASKMOVPS  Y3, Y1, 32(AX)
+below1:
+	TESTQ      AX, AX
+	JZ         done
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y0
+	VMOVUPS    32(BX)(AX*4), Y1
+	MOVQ       mean+24(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y3
+	MOVQ       a+32(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y4
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y5
+	MOVQ       b+40(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y6
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y7
+	MOVQ       c+48(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y8
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y9
+	MOVQ       dx+0(FP), AX
+	ADDQ       CX, AX
+	MOVQ       dy+8(FP), BX
+	ADDQ       CX, BX
+	MOVQ       x+16(FP), SI
+	ADDQ       CX, SI
+	MOVQ       rows+56(FP), CX
 
-done32:
-	LEAQ (AX)(R10*4), AX
-	LEAQ (CX)(R10*4), CX
-	LEAQ (DX)(R10*4), DX
-	DECQ R9
-	JNZ  row
+rest:
+	VMASKMOVPS  (SI), Y0, Y10
+	VMASKMOVPS  32(SI), Y1, Y11
+	VSUBPS      Y2, Y10, Y10
+	VSUBPS      Y3, Y11, Y11
+	VFMADD213PS Y8, Y6, Y10
+	VFMADD213PS Y9, Y7, Y11
+	VMASKMOVPS  (BX), Y0, Y12
+	VMASKMOVPS  32(BX), Y1, Y13
+	VFMADD231PS Y4, Y12, Y10
+	VFMADD231PS Y5, Y13, Y11
+	VMASKMOVPS  Y10, Y0, (AX)
+	VMASKMOVPS  Y11, Y1, 32(AX)
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        CX
+	JNZ         rest
+
+done:
+	VZEROUPPER
+	RET
+
+// func affineGradAdd256(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
+// Requires: AVX, FMA3
+TEXT ·affineGradAdd256(SB), NOSPLIT, $0-72
+	MOVQ n+64(FP), AX
+	XORQ CX, CX
+	MOVQ AX, DX
+	SHLQ $0x02, DX
+
+by1:
+	CMPQ    AX, $0x10
+	JL      below1
+	MOVQ    mean+24(FP), BX
+	VMOVUPS (BX)(CX*1), Y0
+	VMOVUPS 32(BX)(CX*1), Y1
+	MOVQ    a+32(FP), BX
+	VMOVUPS (BX)(CX*1), Y2
+	VMOVUPS 32(BX)(CX*1), Y3
+	MOVQ    b+40(FP), BX
+	VMOVUPS (BX)(CX*1), Y4
+	VMOVUPS 32(BX)(CX*1), Y5
+	MOVQ    c+48(FP), BX
+	VMOVUPS (BX)(CX*1), Y6
+	VMOVUPS 32(BX)(CX*1), Y7
+	MOVQ    dx+0(FP), BX
+	ADDQ    CX, BX
+	MOVQ    dy+8(FP), SI
+	ADDQ    CX, SI
+	MOVQ    x+16(FP), DI
+	ADDQ    CX, DI
+	MOVQ    rows+56(FP), R8
+
+row1:
+	VMOVUPS     (DI), Y8
+	VMOVUPS     32(DI), Y9
+	VSUBPS      Y0, Y8, Y8
+	VSUBPS      Y1, Y9, Y9
+	VFMADD213PS Y6, Y4, Y8
+	VFMADD213PS Y7, Y5, Y9
+	VMOVUPS     (SI), Y10
+	VMOVUPS     32(SI), Y11
+	VFMADD231PS Y2, Y10, Y8
+	VFMADD231PS Y3, Y11, Y9
+	VMOVUPS     (BX), Y10
+	VMOVUPS     32(BX), Y11
+	VADDPS      Y10, Y8, Y8
+	VADDPS      Y11, Y9, Y9
+	VMOVUPS     Y8, (BX)
+	VMOVUPS     Y9, 32(BX)
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	ADDQ        DX, DI
+	DECQ        R8
+	JNZ         row1
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x10, AX
+	JMP         by1
+
+below1:
+	TESTQ      AX, AX
+	JZ         done
+	LEAQ       firstLanes<>+64(SB), BX
+	NEGQ       AX
+	VMOVUPS    (BX)(AX*4), Y0
+	VMOVUPS    32(BX)(AX*4), Y1
+	MOVQ       mean+24(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y2
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y3
+	MOVQ       a+32(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y4
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y5
+	MOVQ       b+40(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y6
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y7
+	MOVQ       c+48(FP), AX
+	VMASKMOVPS (AX)(CX*1), Y0, Y8
+	VMASKMOVPS 32(AX)(CX*1), Y1, Y9
+	MOVQ       dx+0(FP), AX
+	ADDQ       CX, AX
+	MOVQ       dy+8(FP), BX
+	ADDQ       CX, BX
+	MOVQ       x+16(FP), SI
+	ADDQ       CX, SI
+	MOVQ       rows+56(FP), CX
+
+rest:
+	VMASKMOVPS  (SI), Y0, Y10
+	VMASKMOVPS  32(SI), Y1, Y11
+	VSUBPS      Y2, Y10, Y10
+	VSUBPS      Y3, Y11, Y11
+	VFMADD213PS Y8, Y6, Y10
+	VFMADD213PS Y9, Y7, Y11
+	VMASKMOVPS  (BX), Y0, Y12
+	VMASKMOVPS  32(BX), Y1, Y13
+	VFMADD231PS Y4, Y12, Y10
+	VFMADD231PS Y5, Y13, Y11
+	VMASKMOVPS  (AX), Y0, Y12
+	VMASKMOVPS  32(AX), Y1, Y13
+	VADDPS      Y12, Y10, Y10
+	VADDPS      Y13, Y11, Y11
+	VMASKMOVPS  Y10, Y0, (AX)
+	VMASKMOVPS  Y11, Y1, 32(AX)
+	ADDQ        DX, AX
+	ADDQ        DX, BX
+	ADDQ        DX, SI
+	DECQ        CX
+	JNZ         rest
+
+done:
 	VZEROUPPER
 	RET

@@ -6,8 +6,10 @@ import "github.com/micaml/mica/internal/f32"
 var plain = kernels{
 	sumSquares: sumSquaresGo, scale: scaleGo, sumProducts: sumProductsGo, inputGrad: inputGradGo, gainGrad: gainGradGo,
 	layerMoments: layerMomentsGo, layerScale: layerScaleGo,
-	layerSums: layerSumsGo, layerInputGrad: layerInputGradGo, layerGainGrad: layerGainGradGo,
-	colSum: colSumGo, colMoments: colMomentsGo, colGrads: colGradsGo, affine: affineGo, affineGrad: affineGradGo,
+	layerGrads:     layerGradsGo,
+	layerInputGrad: [2]func(dx, dy, w, x []float32, mean, r, m1, m2 float32){layerInputGradGo, layerInputGradAddGo},
+	colSum:         colSumGo, colMoments: colMomentsGo, colGrads: colGradsGo, affine: affineGo,
+	affineGrad: [2]func(dx, dy, x, mean, a, b, c []float32){affineGradGo, affineGradAddGo},
 }
 
 func sumSquaresGo(x []float32) float32 {
@@ -66,12 +68,15 @@ func layerScaleGo(dst, x, w, b []float32, mean, r float32) {
 	}
 }
 
-func layerSumsGo(dy, w, x []float32, mean, r float32) (sum, dot float32) {
+func layerGradsGo(dw, db, dy, w, x []float32, mean, r float32) (sum, dot float32) {
 	var s, d [16]float32
 	for i, v := range x {
+		z := (v - mean) * r
+		dw[i] = f32.FMA(dy[i], z, dw[i])
+		db[i] += dy[i]
 		g := float32(dy[i] * w[i])
 		s[i&15] += g
-		d[i&15] = f32.FMA(g, (v-mean)*r, d[i&15])
+		d[i&15] = f32.FMA(g, z, d[i&15])
 	}
 	return f32.SumLanes(&s), f32.SumLanes(&d)
 }
@@ -79,13 +84,13 @@ func layerSumsGo(dy, w, x []float32, mean, r float32) (sum, dot float32) {
 func layerInputGradGo(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
 	for i, v := range x {
 		g := float32(dy[i]*w[i]) - m1
-		dx[i] = f32.FMA(f32.FMA(-m2, (v-mean)*r, g), r, dx[i])
+		dx[i] = f32.FMA(-m2, (v-mean)*r, g) * r
 	}
 }
 
-func layerGainGradGo(dw, db, dy, x []float32, mean, r float32) {
+func layerInputGradAddGo(dx, dy, w, x []float32, mean, r, m1, m2 float32) {
 	for i, v := range x {
-		dw[i] = f32.FMA(dy[i], (v-mean)*r, dw[i])
-		db[i] += dy[i]
+		g := float32(dy[i]*w[i]) - m1
+		dx[i] = f32.FMA(f32.FMA(-m2, (v-mean)*r, g), r, dx[i])
 	}
 }

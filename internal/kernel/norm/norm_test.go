@@ -64,15 +64,15 @@ var twinTests = map[string]func(k *kernels, o operands) (a, b float32){
 		k.layerScale(o.v[0], o.v[1], o.v[2], o.v[3], o.scalar(0), o.scalar(1))
 		return 0, 0
 	},
-	"layerSums*": func(k *kernels, o operands) (float32, float32) {
-		return k.layerSums(o.v[0], o.v[1], o.v[2], o.scalar(0), o.scalar(1))
+	"layerGrads*": func(k *kernels, o operands) (float32, float32) {
+		return k.layerGrads(o.v[0], o.v[1], o.v[2], o.v[3], o.v[4], o.scalar(0), o.scalar(1))
 	},
-	"layerInputGrad*": func(k *kernels, o operands) (float32, float32) {
-		k.layerInputGrad(o.v[0], o.v[1], o.v[2], o.v[3], o.scalar(0), o.scalar(1), o.scalar(2), o.scalar(3))
+	"layerInputGrad[0-9]*": func(k *kernels, o operands) (float32, float32) {
+		k.layerInputGrad[0](o.v[0], o.v[1], o.v[2], o.v[3], o.scalar(0), o.scalar(1), o.scalar(2), o.scalar(3))
 		return 0, 0
 	},
-	"layerGainGrad*": func(k *kernels, o operands) (float32, float32) {
-		k.layerGainGrad(o.v[0], o.v[1], o.v[2], o.v[3], o.scalar(0), o.scalar(1))
+	"layerInputGradAdd*": func(k *kernels, o operands) (float32, float32) {
+		k.layerInputGrad[1](o.v[0], o.v[1], o.v[2], o.v[3], o.scalar(0), o.scalar(1), o.scalar(2), o.scalar(3))
 		return 0, 0
 	},
 	"colSum*": func(k *kernels, o operands) (float32, float32) { k.colSum(o.m[0], o.v[0]); return 0, 0 },
@@ -88,8 +88,12 @@ var twinTests = map[string]func(k *kernels, o operands) (a, b float32){
 		k.affine(o.m[0], o.m[1], o.v[0], o.v[1], o.v[2])
 		return 0, 0
 	},
-	"affineGrad*": func(k *kernels, o operands) (float32, float32) {
-		k.affineGrad(o.m[0], o.m[1], o.m[2], o.v[0], o.v[1], o.v[2], o.v[3])
+	"affineGrad[0-9]*": func(k *kernels, o operands) (float32, float32) {
+		k.affineGrad[0](o.m[0], o.m[1], o.m[2], o.v[0], o.v[1], o.v[2], o.v[3])
+		return 0, 0
+	},
+	"affineGradAdd*": func(k *kernels, o operands) (float32, float32) {
+		k.affineGrad[1](o.m[0], o.m[1], o.m[2], o.v[0], o.v[1], o.v[2], o.v[3])
 		return 0, 0
 	},
 }
@@ -100,7 +104,7 @@ func TestTwin(t *testing.T) {
 	kerneltest.ForEachTier(t, func(t *testing.T, tr cpu.Tier) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for name, f := range twinTests {
-			for n := 1; n < 70; n++ {
+			for n := 1; n < 130; n++ {
 				for _, share := range []float64{0, 0.05, 0.6} {
 					got := newOperands(n, 1+n%6, func(n int) []float32 {
 						x := make([]float32, n)
@@ -133,7 +137,7 @@ func TestGuardPages(t *testing.T) {
 func guard(t *testing.T) {
 	kerneltest.ForEachTier(t, func(t *testing.T, tr cpu.Tier) {
 		for _, edge := range kerneltest.Edges {
-			for n := 1; n <= 35; n++ {
+			for n := 1; n < 100; n++ { // groups of panels have up to 64 columns
 				o := newOperands(n, 1+n%5, func(n int) []float32 { return kerneltest.GuardedOf[float32](t, n, edge) })
 				for _, f := range twinTests {
 					f(tier(tr), o)

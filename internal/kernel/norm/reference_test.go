@@ -110,6 +110,12 @@ func solve(x, dy, w, b []float32, width, seg, group int, eps float64, centre boo
 
 const tol = 4e-6
 
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
+}
+
 func TestRowsAgainstFloat64(t *testing.T) {
 	const eps = 1e-5
 	kerneltest.ForEachTier(t, func(t *testing.T, tr cpu.Tier) {
@@ -127,12 +133,23 @@ func TestRowsAgainstFloat64(t *testing.T) {
 				}
 				want := solve(x, dy, w, bias, n, 1, n, eps, kind != "rms")
 				y, dx, dw, db := make([]float32, rows*n), make([]float32, rows*n), make([]float32, n), make([]float32, n)
-				forward := func(dst, x []float32) { layer(tr, nil, &s, dst, x, w, bias, eps) }
+				stats := make([]float32, 2*rows)
+				forward := func(dst, x []float32) { layer(tr, nil, &s, dst, x, w, bias, stats[:2*len(x)/n], eps) }
+				forward(y, x)
 				if kind == "rms" {
 					forward = func(dst, x []float32) { rms(tr, nil, &s, dst, x, w, eps) }
 					rmsBackward(tr, nil, &s, dx, dw, dy, x, w, eps)
 				} else {
-					layerBackward(tr, nil, &s, dx, dw, db, dy, x, w, eps)
+					fill(dx, 2)
+					layerBackward(tr, nil, &s, dx, nil, nil, dy, x, w, stats, true)
+					for i := range dx {
+						dx[i] -= 2
+					}
+					if n > 1 {
+						near(t, kind+" added dx "+name, dx, want.dx, 10*tol) // 2 and a small number
+					}
+					fill(dx, 7) // which is to be overwritten
+					layerBackward(tr, nil, &s, dx, dw, db, dy, x, w, stats, false)
 					near(t, kind+" db "+name, db, want.db, tol)
 				}
 				forward(y, x)
@@ -176,7 +193,8 @@ func TestCellsAgainstFloat64(t *testing.T) {
 			// 25 units in the last place of a normalised number.
 			far := 25 * tol
 			near(t, "y of "+name, y, want.y, far)
-			standardBackward(tr, nil, &s, dx, dw, db, dy, x, mean, variance, w, shape, eps, false)
+			fill(dx, 7) // which is to be overwritten
+			standardBackward(tr, nil, &s, dx, dw, db, dy, x, mean, variance, w, shape, eps, false, false)
 			near(t, "dw of "+name, dw, want.dw, far)
 			near(t, "db of "+name, db, want.db, tol)
 			if c.rows*c.width/c.groups > 2 { // the gradient of two numbers is all but zero
@@ -184,7 +202,7 @@ func TestCellsAgainstFloat64(t *testing.T) {
 			}
 			// Given mean and variance are constants.
 			clear(dx)
-			standardBackward(tr, nil, &s, dx, nil, nil, dy, x, mean, variance, w, shape, eps, true)
+			standardBackward(tr, nil, &s, dx, nil, nil, dy, x, mean, variance, w, shape, eps, true, true)
 			fixed := make([]float64, n)
 			for i := range fixed {
 				k := i/(c.rows*c.width)*c.width + i%c.width
@@ -247,18 +265,23 @@ func TestThreadsAndTiers(t *testing.T) {
 			all = append(all, make([]float32, n)...)
 			return all[len(all)-n:]
 		}
-		all = make([]float32, 0, 16*rows*n)
+		all = make([]float32, 0, 20*rows*n)
 		rms(tr, p, &s, slice(rows*n), x, w, 1e-5)
 		rmsBackward(tr, p, &s, slice(rows*n), slice(n), dy, x, w, 1e-5)
-		layer(tr, p, &s, slice(rows*n), x, w, b, 1e-5)
-		layerBackward(tr, p, &s, slice(rows*n), slice(n), slice(n), dy, x, w, 1e-5)
+		stats := slice(2 * rows)
+		layer(tr, p, &s, slice(rows*n), x, w, b, stats, 1e-5)
+		for _, add := range []bool{false, true} {
+			layerBackward(tr, p, &s, slice(rows*n), slice(n), slice(n), dy, x, w, stats, add)
+		}
 		sumRows(tr, p, &s, slice(n), x)
 		for _, shape := range []Cells{{rows, n, n}, {rows / 3, n, 5}} {
 			size := rows / shape.Rows * n
 			mean, variance := slice(size), slice(size)
 			moments(tr, p, &s, mean, variance, x, shape)
 			standard(tr, p, &s, slice(rows*n), x, mean, variance, w, b, shape, 1e-5)
-			standardBackward(tr, p, &s, slice(rows*n), slice(n), slice(n), dy, x, mean, variance, w, shape, 1e-5, false)
+			for _, add := range []bool{false, true} {
+				standardBackward(tr, p, &s, slice(rows*n), slice(n), slice(n), dy, x, mean, variance, w, shape, 1e-5, false, add)
+			}
 		}
 		return all
 	}
@@ -284,34 +307,39 @@ func TestEntryPoints(t *testing.T) {
 	RMSBackward(nil, &s, nil, nil, y, x, w, 1)
 	cells := Cells{Rows: 2, Width: 2, Groups: 2}
 	m, v := make([]float32, 2), make([]float32, 2)
+	room := make([]float32, 2<<15)
+	statsOf := func(x []float32) []float32 { return room[:len(x)] } // of rows of 2
 	all := func(y, x, w, dx, dw, m, v []float32, c Cells) {
-		Layer(nil, &s, y, x, w, nil, 1)
-		LayerBackward(nil, &s, dx, dw, nil, y, x, w, 1)
+		stats := statsOf(x)
+		Layer(nil, &s, y, x, w, nil, stats, 1)
+		LayerBackward(nil, &s, dx, dw, nil, y, x, w, stats, true)
 		SumRows(nil, &s, w, x)
 		Moments(nil, &s, m, v, x, c)
 		Standard(nil, &s, y, x, m, v, w, nil, c, 1)
-		StandardBackward(nil, &s, dx, dw, nil, y, x, m, v, w, c, 1, false)
+		StandardBackward(nil, &s, dx, dw, nil, y, x, m, v, w, c, 1, false, true)
 	}
 	all(nil, nil, w, nil, nil, nil, nil, cells) // no rows
 	for name, f := range map[string]func(){
 		"short dst": func() { RMS(nil, &s, y[:3], x, w, 1) }, "part of a row": func() { RMS(nil, &s, y[:3], x[:3], w, 1) },
 		"no width": func() { RMS(nil, &s, y, x, nil, 1) }, "short dy": func() { RMSBackward(nil, &s, dx, nil, y[:2], x, w, 1) },
-		"short dx":           func() { RMSBackward(nil, &s, dx[:2], nil, y, x, w, 1) },
-		"long dw":            func() { RMSBackward(nil, &s, nil, dx, y, x, w, 1) },
-		"layer's short dst":  func() { Layer(nil, &s, y[:3], x, w, nil, 1) },
-		"layer's long bias":  func() { Layer(nil, &s, y, x, w, y, 1) },
-		"layer's short db":   func() { LayerBackward(nil, &s, nil, nil, y[:1], y, x, w, 1) },
-		"part of a sum":      func() { SumRows(nil, &s, w, x[:3]) },
-		"short mean":         func() { Moments(nil, &s, m[:1], v, x, cells) },
-		"short variance":     func() { Moments(nil, &s, m, v[:1], x, cells) },
-		"uneven groups":      func() { Moments(nil, &s, m, v, x, Cells{2, 2, 3}) },
-		"uneven segments":    func() { Moments(nil, &s, m, v, x, Cells{3, 2, 2}) },
-		"standard's mean":    func() { Standard(nil, &s, y, x, m[:1], v, w, nil, cells, 1) },
-		"standard's var":     func() { Standard(nil, &s, y, x, m, nil, w, nil, cells, 1) },
-		"standard's dst":     func() { Standard(nil, &s, y[:2], x, m, v, w, nil, cells, 1) },
-		"standard's gain":    func() { Standard(nil, &s, y, x, m, v, w[:1], nil, cells, 1) },
-		"no gain":            func() { Standard(nil, &s, y, x, m, v, nil, nil, cells, 1) },
-		"no gain, backwards": func() { StandardBackward(nil, &s, dx, nil, nil, y, x, m, v, nil, cells, 1, false) },
+		"short dx":            func() { RMSBackward(nil, &s, dx[:2], nil, y, x, w, 1) },
+		"long dw":             func() { RMSBackward(nil, &s, nil, dx, y, x, w, 1) },
+		"layer's short dst":   func() { Layer(nil, &s, y[:3], x, w, nil, nil, 1) },
+		"layer's long bias":   func() { Layer(nil, &s, y, x, w, y, nil, 1) },
+		"layer's short db":    func() { LayerBackward(nil, &s, nil, nil, y[:1], y, x, w, y, true) },
+		"layer's short stats": func() { Layer(nil, &s, y, x, w, nil, y[:3], 1) },
+		"no stats":            func() { LayerBackward(nil, &s, nil, nil, nil, y, x, w, nil, true) },
+		"part of a sum":       func() { SumRows(nil, &s, w, x[:3]) },
+		"short mean":          func() { Moments(nil, &s, m[:1], v, x, cells) },
+		"short variance":      func() { Moments(nil, &s, m, v[:1], x, cells) },
+		"uneven groups":       func() { Moments(nil, &s, m, v, x, Cells{2, 2, 3}) },
+		"uneven segments":     func() { Moments(nil, &s, m, v, x, Cells{3, 2, 2}) },
+		"standard's mean":     func() { Standard(nil, &s, y, x, m[:1], v, w, nil, cells, 1) },
+		"standard's var":      func() { Standard(nil, &s, y, x, m, nil, w, nil, cells, 1) },
+		"standard's dst":      func() { Standard(nil, &s, y[:2], x, m, v, w, nil, cells, 1) },
+		"standard's gain":     func() { Standard(nil, &s, y, x, m, v, w[:1], nil, cells, 1) },
+		"no gain":             func() { Standard(nil, &s, y, x, m, v, nil, nil, cells, 1) },
+		"no gain, backwards":  func() { StandardBackward(nil, &s, dx, nil, nil, y, x, m, v, nil, cells, 1, false, true) },
 	} {
 		func() {
 			defer func() {

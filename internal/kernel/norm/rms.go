@@ -61,11 +61,14 @@ func rmsBackward(t cpu.Tier, p *par.Pool, s *Scratch, dx, dw, dy, x, w []float32
 
 func rmsBackwardBlock(j *job, b int) {
 	n := j.width
+	if j.dw != nil {
+		j.zero(j.dw, b)
+	}
 	for lo, hi := j.span(b); lo < hi; lo += n {
 		row, d := j.x[lo:lo+n], j.dy[lo:lo+n]
 		r := j.rms(row)
 		if j.dw != nil {
-			j.k.gainGrad(j.dw[b*n:(b+1)*n], d, row, r)
+			j.k.gainGrad(j.of(j.dw, b), d, row, r)
 		}
 		if j.dst != nil {
 			c := float32(float32(j.k.sumProducts(d, j.w, row)/float32(n)*r) * r)

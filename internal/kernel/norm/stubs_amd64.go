@@ -37,20 +37,20 @@ func layerMoments512(x *float32, stats *float32, rows int, n int, count float32,
 //go:noescape
 func layerScale512(dst *float32, x *float32, w *float32, b *float32, n int, mean float32, r float32)
 
-// adds up dy * w, and dy * w * ((x - mean) * r).
+// adds dy * ((x - mean) * r) to dw and dy to db, and adds up dy * w, and dy * w * ((x - mean) * r).
 //
 //go:noescape
-func layerSums512(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+func layerGrads512(dw *float32, db *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
 
-// adds (dy * w - m1 - (x - mean) * r * m2) * r to dx.
+// sets dx to (dy * w - m1 - (x - mean) * r * m2) * r.
 //
 //go:noescape
 func layerInputGrad512(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
 
-// adds dy * ((x - mean) * r) to dw and dy to db.
+// adds (dy * w - m1 - (x - mean) * r * m2) * r to dx.
 //
 //go:noescape
-func layerGainGrad512(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
+func layerInputGradAdd512(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
 
 // adds each row of x to acc.
 //
@@ -72,10 +72,15 @@ func colGrads512(dy *float32, x *float32, sum *float32, dot *float32, mean *floa
 //go:noescape
 func affine512(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
 
-// adds a * dy + (b * (x - mean) + c) to dx.
+// sets dx to a * dy + (b * (x - mean) + c).
 //
 //go:noescape
 func affineGrad512(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
+
+// adds a * dy + (b * (x - mean) + c) to dx.
+//
+//go:noescape
+func affineGradAdd512(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
 
 // adds up x * x.
 //
@@ -112,20 +117,20 @@ func layerMoments256(x *float32, stats *float32, rows int, n int, count float32,
 //go:noescape
 func layerScale256(dst *float32, x *float32, w *float32, b *float32, n int, mean float32, r float32)
 
-// adds up dy * w, and dy * w * ((x - mean) * r).
+// adds dy * ((x - mean) * r) to dw and dy to db, and adds up dy * w, and dy * w * ((x - mean) * r).
 //
 //go:noescape
-func layerSums256(dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
+func layerGrads256(dw *float32, db *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32) (sum float32, dot float32)
 
-// adds (dy * w - m1 - (x - mean) * r * m2) * r to dx.
+// sets dx to (dy * w - m1 - (x - mean) * r * m2) * r.
 //
 //go:noescape
 func layerInputGrad256(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
 
-// adds dy * ((x - mean) * r) to dw and dy to db.
+// adds (dy * w - m1 - (x - mean) * r * m2) * r to dx.
 //
 //go:noescape
-func layerGainGrad256(dw *float32, db *float32, dy *float32, x *float32, n int, mean float32, r float32)
+func layerInputGradAdd256(dx *float32, dy *float32, w *float32, x *float32, n int, mean float32, r float32, m1 float32, m2 float32)
 
 // adds each row of x to acc.
 //
@@ -147,7 +152,12 @@ func colGrads256(dy *float32, x *float32, sum *float32, dot *float32, mean *floa
 //go:noescape
 func affine256(dst *float32, x *float32, mean *float32, scale *float32, shift *float32, rows int, n int)
 
-// adds a * dy + (b * (x - mean) + c) to dx.
+// sets dx to a * dy + (b * (x - mean) + c).
 //
 //go:noescape
 func affineGrad256(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)
+
+// adds a * dy + (b * (x - mean) + c) to dx.
+//
+//go:noescape
+func affineGradAdd256(dx *float32, dy *float32, x *float32, mean *float32, a *float32, b *float32, c *float32, rows int, n int)

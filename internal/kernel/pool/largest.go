@@ -4,24 +4,29 @@ import (
 	"math"
 
 	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/internal/kernel/act"
 	"github.com/micaml/mica/internal/kernel/conv"
 	"github.com/micaml/mica/internal/par"
 )
 
-// job is Max as a loop for the pool over rows of windows, or its gradient over
-// images times blocks of 16 channels.
+// job is a pooling as a loop for the pool: over rows of windows, or backward over
+// bands of rows of pixels, so that the windows of two cores share no pixel.
 type job struct {
 	k           *kernels
 	shape       *conv.Shape
 	h, w        conv.Axis
 	x, y, which []float32
-	back        bool
+	padding     bool
+	add         bool
+	bands, band int // of an image; rows of pixels of a band
+	body        func(j *job, worker, i int)
+	back        func(j *job, s *strip, image, i, a int)
 	strips      []strip // one for each worker
 }
 
 func (s *Scratch) start(p *par.Pool, t cpu.Tier, sh *conv.Shape) {
 	j := &s.job
-	j.k, j.shape, j.back = tier(t), sh, false
+	j.k, j.shape = tier(t), sh
 	j.h, j.w = axes(sh)
 	for len(j.strips) < p.Workers() {
 		j.strips = append(j.strips, strip{})
@@ -35,19 +40,52 @@ func (j *job) stop() {
 }
 
 func (j *job) Do(worker, lo, hi int) {
-	s := &j.strips[worker]
-	blocks := (j.shape.In + lanes - 1) / lanes
 	for i := lo; i < hi; i++ {
-		if !j.back {
-			for c := range blocks {
-				j.row(s, i/j.h.N, i%j.h.N, c*lanes)
-			}
+		j.body(j, worker, i)
+	}
+}
+
+// grain is how many numbers a core takes at a time: some microseconds of work.
+const grain = 16 << 10
+
+// spread calls back for each row a of taps of each row i of windows that falls on
+// a pixel, for a pixel in ascending order; without add x begins as zeros.
+func (j *job) spread(p *par.Pool, add bool, back func(j *job, s *strip, image, i, a int)) {
+	j.add, j.back = add, back
+	j.band = min(j.h.Size, 1+grain/(j.w.Size*j.shape.In))
+	j.bands = (j.h.Size + j.band - 1) / j.band
+	j.body = (*job).oneBand
+	p.For(j.shape.N*j.bands, max(1, grain/(j.band*j.w.Size*j.shape.In)), j)
+}
+
+func (j *job) oneBand(worker, unit int) {
+	image, lo := unit/j.bands, unit%j.bands*j.band
+	hi := min(lo+j.band, j.h.Size)
+	if !j.add {
+		clear(j.x[j.at(image, lo, 0):j.at(image, hi, 0)])
+	}
+	for i := range j.h.N {
+		if j.h.At(i, 0) >= hi || j.h.At(i, j.h.Taps-1) < lo {
 			continue
 		}
-		for row := range j.h.N {
-			j.rowBack(s, i/blocks, row, i%blocks*lanes)
+		for a := range j.h.Taps {
+			if at := j.h.At(i, a); lo <= at && at < hi {
+				j.back(j, &j.strips[worker], image, i, a)
+			}
 		}
 	}
+}
+
+// there returns the windows [first, last) of a row whose tap b is there.
+func (j *job) there(b int) (first, last int) {
+	last = j.w.N
+	for first < last && j.w.At(first, b) < 0 {
+		first++
+	}
+	for last > first && j.w.At(last-1, b) >= j.w.Size {
+		last--
+	}
+	return first, last
 }
 
 // at is where position (i, k) of the taps' origin lies in x.
@@ -83,21 +121,14 @@ func (j *job) row(s *strip, image, i, c int) {
 	}
 }
 
-// rowBack gives the gradient of a row of windows to the pixels that they had.
-func (j *job) rowBack(s *strip, image, i, c int) {
+// route gives the numbers of row i of windows to the pixels under their row a of
+// taps that they came from.
+func (j *job) route(s *strip, image, i, a int) {
 	in := j.shape.In
-	alo, ahi := j.h.Clip(i)
-	*s = strip{ys: in, xs: j.w.Stride * in, channels: min(lanes, in-c), kh: 1, kw: 1}
-	for a := alo; a < ahi; a++ {
+	for c := 0; c < in; c += lanes {
+		*s = strip{ys: in, xs: j.w.Stride * in, channels: min(lanes, in-c), kh: 1, kw: 1}
 		for b := range j.w.Taps {
-			// The windows whose tap b is there.
-			first, last := 0, j.w.N
-			for first < last && j.w.At(first, b) < 0 {
-				first++
-			}
-			for last > first && j.w.At(last-1, b) >= j.w.Size {
-				last--
-			}
+			first, last := j.there(b)
 			if s.n = last - first; s.n == 0 {
 				continue
 			}
@@ -107,6 +138,23 @@ func (j *job) rowBack(s *strip, image, i, c int) {
 			s.first = float32(a*j.w.Taps + b)
 			s.check()
 			j.k.route(s)
+		}
+	}
+}
+
+// share gives the numbers of row i of windows to all pixels under their row a of
+// taps.
+func (j *job) share(_ *strip, image, i, a int) {
+	in := j.shape.In
+	for b := range j.w.Taps {
+		first, last := j.there(b)
+		n := 1 // windows that are neighbours in x, too
+		if j.w.Stride == 1 {
+			n = last - first
+		}
+		for k := first; k < last; k += n {
+			x := j.x[j.at(image, j.h.At(i, a), j.w.At(k, b)):][:n*in]
+			act.Add(x, x, j.y[((image*j.h.N+i)*j.w.N+k)*in:][:n*in])
 		}
 	}
 }

@@ -4,10 +4,10 @@
 //
 // The largest number is the first of equal ones in the order of the taps (row of
 // the window, column), and a NaN, the last one, over any number. Its gradient goes
-// to the pixel that it came from; a pixel adds what it gets, tap after tap inside
-// a row of windows, row after row. An average is a depthwise convolution with
-// equal weights: 1/taps if the padding counts, otherwise 1 and a product with
-// 1/count after it.
+// to the pixel that it came from. An average is a depthwise convolution with equal
+// weights: 1/taps if the padding counts, otherwise 1 and a product with 1/count
+// after it; its gradient is divided first. A pixel adds what it gets, tap after tap
+// inside a row of windows, row after row.
 //
 // The ladder:
 //
@@ -16,7 +16,9 @@
 //     instead of searching again.
 //
 // Versions of several pixels at a time would save nothing: a window's numbers are
-// read once each.
+// read once each. Backward goes in bands of rows of pixels, so that the cores share
+// one large image as well as many; an average's gradient as the adjoint of the
+// convolution took a pass for each pixel of a window, 49 for an image of 7 x 7.
 package pool
 
 import (
@@ -54,21 +56,25 @@ func largest(t cpu.Tier, p *par.Pool, s *Scratch, sh *conv.Shape, y, which, x []
 	check(sh, len(x), len(y), len(which))
 	s.start(p, t, sh)
 	s.job.x, s.job.y, s.job.which = x, y, which
+	s.job.body = func(j *job, worker, i int) {
+		for c := 0; c < j.shape.In; c += lanes {
+			j.row(&j.strips[worker], i/j.h.N, i%j.h.N, c)
+		}
+	}
 	p.For(sh.N*sh.OutH, 1+4096/(sh.OutW*sh.In), &s.job)
 	s.job.stop()
 }
 
-// MaxBackward adds to dx the gradient with respect to x.
-func MaxBackward(p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy, which []float32) {
-	largestBackward(cpu.Kernels(), p, s, sh, dx, dy, which)
+// MaxBackward sets dx to the gradient with respect to x, or adds it.
+func MaxBackward(p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy, which []float32, add bool) {
+	largestBackward(cpu.Kernels(), p, s, sh, dx, dy, which, add)
 }
 
-func largestBackward(t cpu.Tier, p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy, which []float32) {
+func largestBackward(t cpu.Tier, p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy, which []float32, add bool) {
 	check(sh, len(dx), len(dy), len(which))
 	s.start(p, t, sh)
-	s.job.x, s.job.y, s.job.which, s.job.back = dx, dy, which, true
-	// Windows overlap, but not those of different images or channels.
-	p.For(sh.N*((sh.In+lanes-1)/lanes), 1, &s.job)
+	s.job.x, s.job.y, s.job.which = dx, dy, which
+	s.job.spread(p, add, (*job).route)
 	s.job.stop()
 }
 
@@ -77,20 +83,21 @@ func largestBackward(t cpu.Tier, p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy
 func Average(p *par.Pool, s *Scratch, sh *conv.Shape, y, x []float32, padding bool) {
 	conv.Forward(p, &s.conv, sh, y, x, s.equal(sh, padding), false)
 	if !padding {
-		byCount(sh, y, y)
+		s.byCount(p, sh, y, y, false)
 	}
 }
 
-// AverageBackward adds to dx the gradient with respect to x.
-func AverageBackward(p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy []float32, padding bool) {
-	if !padding {
-		if len(s.scaled) < len(dy) {
-			s.scaled = make([]float32, len(dy))
-		}
-		byCount(sh, s.scaled[:len(dy)], dy)
-		dy = s.scaled[:len(dy)]
+// AverageBackward sets dx to the gradient with respect to x, or adds it.
+func AverageBackward(p *par.Pool, s *Scratch, sh *conv.Shape, dx, dy []float32, padding, add bool) {
+	if len(s.scaled) < len(dy) {
+		s.scaled = make([]float32, len(dy))
 	}
-	conv.Adjoint(p, &s.conv, sh, dx, dy, s.equal(sh, padding), true)
+	check(sh, len(dx), len(dy), len(dy))
+	s.byCount(p, sh, s.scaled[:len(dy)], dy, padding)
+	s.start(p, cpu.Kernels(), sh)
+	s.job.x, s.job.y = dx, s.scaled[:len(dy)]
+	s.job.spread(p, add, (*job).share)
+	s.job.stop()
 }
 
 // equal returns the weights of an average.
@@ -109,17 +116,26 @@ func (s *Scratch) equal(sh *conv.Shape, padding bool) []float32 {
 	return s.weights[:n]
 }
 
-// byCount divides each pixel by the number of its taps that are there.
-func byCount(sh *conv.Shape, dst, src []float32) {
-	h, w := axes(sh)
-	for i := range sh.N * sh.OutH {
-		a, b := h.Clip(i % sh.OutH)
-		for j := range sh.OutW {
-			c, d := w.Clip(j)
-			at := (i*sh.OutW + j) * sh.Out
-			act.Scale(dst[at:][:sh.Out], src[at:][:sh.Out], 1/float32(max(1, (b-a)*(d-c))))
+// byCount divides each pixel by the number of its taps, or of those that are there.
+func (s *Scratch) byCount(p *par.Pool, sh *conv.Shape, dst, src []float32, padding bool) {
+	s.start(p, cpu.Kernels(), sh)
+	j := &s.job
+	j.x, j.y, j.padding = src, dst, padding
+	j.body = func(j *job, _, i int) {
+		a, b := j.h.Clip(i % j.h.N)
+		c := j.shape.Out
+		for k := range j.w.N {
+			taps := j.h.Taps * j.w.Taps
+			if !j.padding {
+				lo, hi := j.w.Clip(k)
+				taps = max(1, (b-a)*(hi-lo))
+			}
+			at := (i*j.w.N + k) * c
+			act.Scale(j.y[at:][:c], j.x[at:][:c], 1/float32(taps))
 		}
 	}
+	p.For(sh.N*sh.OutH, 1+grain/(sh.OutW*sh.Out), j)
+	j.stop()
 }
 
 func check(s *conv.Shape, x, y, which int) {

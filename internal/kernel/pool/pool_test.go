@@ -94,6 +94,10 @@ func shape(t *testing.T, r *rand.Rand) *conv.Shape {
 		c := d(36)
 		s := &conv.Shape{N: d(3), H: d(9), W: d(12), In: c, Out: c, Groups: c, KH: d(3), KW: d(3), StrideH: d(3), StrideW: d(3), DilationH: d(2), DilationW: d(2),
 			Top: r.IntN(2), Left: r.IntN(2), Bottom: r.IntN(3), Right: r.IntN(3)}
+		if r.IntN(6) == 0 { // several bands of rows
+			s.H += 2 * grain / (s.W * s.In)
+			s.H = min(s.H, 300)
+		}
 		if s.Complete() == nil {
 			return s
 		}
@@ -141,9 +145,12 @@ func TestMax(t *testing.T) {
 				var sc Scratch
 				y, which, got := make([]float32, n), make([]float32, n), make([]float32, len(x))
 				largest(tr, p, &sc, s, y, which, x)
-				largestBackward(tr, p, &sc, s, got, dy, which)
 				what := fmt.Sprintf("seed %d, %v: %+v", seed, tr, *s)
 				kerneltest.CheckBits(t, what, y, want)
+				largestBackward(tr, p, &sc, s, got, dy, which, true)
+				kerneltest.CheckBits(t, what+" dx, added", got, dx)
+				copy(got, x) // which is to be overwritten
+				largestBackward(tr, p, &sc, s, got, dy, which, false)
 				kerneltest.CheckBits(t, what+" dx", got, dx)
 			}
 		}
@@ -151,6 +158,8 @@ func TestMax(t *testing.T) {
 }
 
 func TestAverage(t *testing.T) {
+	pool := par.New(3)
+	defer pool.Close()
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		s := shape(t, r)
@@ -182,7 +191,10 @@ func TestAverage(t *testing.T) {
 			}
 			// The gradient is the adjoint.
 			dx, back, forth := make([]float32, len(x)), 0.0, 0.0
-			AverageBackward(nil, &sc, s, dx, y, padding)
+			AverageBackward(nil, &sc, s, dx, y, padding, true)
+			again := append([]float32(nil), x...)
+			AverageBackward(pool, &sc, s, again, y, padding, false)
+			kerneltest.CheckBits(t, "dx, set by several cores", again, dx)
 			for i := range dx {
 				back += float64(dx[i]) * float64(x[i])
 			}
@@ -208,9 +220,9 @@ func TestAllocatesNothing(t *testing.T) {
 	var sc Scratch
 	if n := testing.AllocsPerRun(20, func() {
 		Max(p, &sc, s, y, which, x)
-		MaxBackward(p, &sc, s, x, y, which)
+		MaxBackward(p, &sc, s, x, y, which, true)
 		Average(p, &sc, s, y, x, false)
-		AverageBackward(p, &sc, s, x, y, false)
+		AverageBackward(p, &sc, s, x, y, false, true)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}

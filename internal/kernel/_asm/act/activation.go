@@ -60,6 +60,10 @@ func gradients(t simd.Tier) {
 		simd.Add(v[1], v[0], v[0])
 		return v[0]
 	})
+	pointwise(t, "reluGradient", "sets dst to dy, or 0 where x is at most 0.", "dy x", "", func(v []simd.F32x16) simd.F32x16 {
+		simd.Compare(simd.AtMost, v[1], simd.Num(0)).Clear(v[0])
+		return v[0]
+	})
 	grad("silu", "the derivative of the SiLU at x.", func(x simd.F32x16) simd.F32x16 {
 		s, c := logistic(t, x)
 		simd.FMA213(t.Const(1), x, c)

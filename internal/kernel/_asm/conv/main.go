@@ -6,6 +6,7 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
 
 	"github.com/micaml/mica/internal/kernel/_asm/simd"
 )
@@ -13,11 +14,60 @@ import (
 func main() {
 	for _, t := range simd.Tiers {
 		depthwise(t)
+		depthwise3(t)
+		copyRows(t)
 		for _, taps := range []int{1, 2, 3} {
 			depthwiseGrad(t, taps)
 		}
 	}
 	simd.Emit("conv")
+}
+
+// copyRows is of matrices whose rows may be short: three numbers in a first layer.
+// Those are two moves that overlap, for a store under a mask costs AVX2 more.
+func copyRows(t simd.Tier) {
+	t.Func("copyRows", "func(dst *float32, ds int, src *float32, ss, rows, width int)", "copies rows of width numbers; strides are in bytes.")
+	dst, src, rows, width := simd.Arg("dst"), simd.Arg("src"), simd.Arg("rows"), simd.Arg("width")
+	ds, ss := simd.Arg("ds"), simd.Arg("ss")
+	next := func(label string) {
+		ADDQ(ds, dst)
+		ADDQ(ss, src)
+		DECQ(rows)
+		JNZ(LabelRef(label))
+		simd.End()
+	}
+	for _, short := range []struct {
+		numbers uint8 // of a move
+		to      Register
+		move    func(from, to Op)
+	}{{2, GP64(), MOVQ}, {4, XMM(), func(a, b Op) { VMOVUPS(a, b) }}, {8, YMM(), func(a, b Op) { VMOVUPS(a, b) }}} {
+		label := fmt.Sprint("short", short.numbers)
+		CMPQ(width, U8(2*short.numbers))
+		JG(LabelRef(label + "End"))
+		CMPQ(width, U8(1))
+		JEQ(LabelRef("one"))
+		Label(label)
+		end := -4 * int(short.numbers)
+		for _, at := range [][2]Mem{{simd.At(src, 0), simd.At(dst, 0)},
+			{Mem{Base: src, Index: width, Scale: 4, Disp: end}, Mem{Base: dst, Index: width, Scale: 4, Disp: end}}} {
+			short.move(at[0], short.to)
+			short.move(short.to, at[1])
+		}
+		next(label)
+		Label(label + "End")
+	}
+	Label("row")
+	to, from, n := GP64(), GP64(), GP64()
+	MOVQ(dst, to)
+	MOVQ(src, from)
+	MOVQ(width, n)
+	t.Loop(n, []GPVirtual{to, from}, func(p simd.Part) { p.Store(p.Load(from), to) })
+	next("row")
+	Label("one")
+	number := GP32()
+	MOVL(simd.At(src, 0), number)
+	MOVL(number, simd.At(dst, 0))
+	next("one")
 }
 
 // group is how many pixels depthwise has in registers: in AVX2 8 of 16, and a

@@ -12,7 +12,7 @@ import (
 // minimum m, then the quants. Products and sums round separately, as
 // tensor.DequantRow has them.
 type block struct {
-	lanes
+	lanes  [3]OpmaskVirtual // of simd.Quads
 	dtype  string
 	header int // bytes before the quants
 	bits   int
@@ -34,7 +34,7 @@ func (b *block) name() string           { return b.dtype }
 func (b *block) step() (int, int, bool) { return 32, b.header + 4*b.bits, true }
 
 func (b *block) init() {
-	b.lanes.init()
+	b.lanes = simd.LaneMasks()
 	b.have = false
 	if b.bits == 4 {
 		t := simd.Table("quants"+b.dtype, func() {
@@ -48,11 +48,11 @@ func (b *block) init() {
 }
 
 // scales reads d and m of 16 rows.
-func (b *block) scales(r simd.Rows16, off int) (d, m VecVirtual) {
+func (b *block) scales(r simd.Rows16) (d, m VecVirtual) {
 	z, k := ZMM(), K()
 	VPXORD(z, z, z)
 	KXNORW(k, k, k)
-	VPGATHERDD(Mem{Base: r.Base[0], Disp: off, Index: b.index, Scale: 1}, k, z)
+	VPGATHERDD(Mem{Base: r.Base[0], Index: b.index, Scale: 1}, k, z)
 	return b.convert(z)
 }
 
@@ -69,11 +69,11 @@ func (b *block) convert(z VecVirtual) (d, m VecVirtual) {
 	return d, m
 }
 
-func (b *block) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
+func (b *block) unit(r simd.Rows16, use func(int, VecVirtual)) {
 	if !b.have {
 		panic("index not set up")
 	}
-	d, m := b.scales(r, off)
+	d, m := b.scales(r)
 	apply := func(i int, q VecVirtual) {
 		VMULPS(d, q, q)
 		if b.min {
@@ -83,7 +83,7 @@ func (b *block) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
 	}
 	if b.bits == 8 {
 		for h := range 2 {
-			for t, z := range simd.Quads(r, off+b.header+16*h, b.k) {
+			for t, z := range simd.Quads(r, b.header+16*h, b.lanes) {
 				for i := range 4 { // byte i, sign extended
 					q := ZMM()
 					if i < 3 {
@@ -99,7 +99,7 @@ func (b *block) unit(r simd.Rows16, off int, use func(int, VecVirtual)) {
 		}
 		return
 	}
-	quads := simd.Quads(r, off+b.header, b.k)
+	quads := simd.Quads(r, b.header, b.lanes)
 	for high := range 2 { // number j is in the low, j+16 in the high nibble of byte j
 		for t, z := range quads {
 			for i := range 4 {

@@ -41,32 +41,16 @@ func across(d decoder, groups []simd.Rows16, k GPVirtual, use func(group, i int,
 	if b, ok := d.(*block); ok {
 		b.rows(groups[0].S1)
 	}
-	step := func(units int) {
-		for g, r := range groups {
-			for u := range units {
-				d.unit(r, u*bytes, func(i int, z VecVirtual) { use(g, u*numbers+i, z) })
-			}
-		}
-		for _, r := range groups {
-			r.Advance(units * bytes)
-		}
-		advance(units * numbers)
-	}
-	if !whole {
-		const unroll = 4 // 64 bytes of each row
-		SUBQ(U32(uint32(unroll*numbers)), k)
-		JLT(LabelRef("units"))
-		Label("loop4")
-		step(unroll)
-		SUBQ(U32(uint32(unroll*numbers)), k)
-		JGE(LabelRef("loop4"))
-		Label("units")
-		ADDQ(U32(uint32(unroll*numbers)), k)
-	}
 	SUBQ(U32(uint32(numbers)), k)
 	JLT(LabelRef("rest"))
 	Label("loop")
-	step(1)
+	for g, r := range groups {
+		d.unit(r, func(i int, z VecVirtual) { use(g, i, z) })
+	}
+	for _, r := range groups {
+		r.Advance(bytes)
+	}
+	advance(numbers)
 	SUBQ(U32(uint32(numbers)), k)
 	JGE(LabelRef("loop"))
 	Label("rest")
@@ -84,7 +68,7 @@ func across(d decoder, groups []simd.Rows16, k GPVirtual, use func(group, i int,
 		for _, b := range r.Base {
 			ADDQ(n, b)
 		}
-		d.unit(r, 0, func(i int, z VecVirtual) {
+		d.unit(r, func(i int, z VecVirtual) {
 			if i == 0 {
 				return // then the unit would have been whole
 			}

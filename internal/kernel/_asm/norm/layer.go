@@ -21,50 +21,52 @@ func layer(t simd.Tier) {
 	})
 	simd.End()
 
-	t.Func("layerSums", "func(dy, w, x *float32, n int, mean, r float32) (sum, dot float32)",
-		"adds up dy * w, and dy * w * ((x - mean) * r).")
-	dy, w, x := simd.Arg("dy"), simd.Arg("w"), simd.Arg("x")
+	t.Func("layerGrads", "func(dw, db, dy, w, x *float32, n int, mean, r float32) (sum, dot float32)",
+		"adds dy * ((x - mean) * r) to dw and dy to db, and adds up dy * w, and dy * w * ((x - mean) * r).")
+	dw, db, dy, w, x := simd.Arg("dw"), simd.Arg("db"), simd.Arg("dy"), simd.Arg("w"), simd.Arg("x")
 	mean, r = t.Scalar("mean"), t.Scalar("r")
 	sum, dot := t.Fill(0), t.Fill(0)
-	t.Loop(simd.Arg("n"), []GPVirtual{dy, w, x}, func(p simd.Part) {
-		g := p.Load(dy)
+	t.Loop(simd.Arg("n"), []GPVirtual{dw, db, dy, w, x}, func(p simd.Part) {
+		z, g := normalised(p, x, mean, r), p.Load(dy)
+		grad := p.Load(dw)
+		simd.FMA231(z, g, grad)
+		p.Store(grad, dw)
+		grad = p.Load(db)
+		simd.Add(g, grad, grad)
+		p.Store(grad, db)
 		simd.Mul(p.Load(w), g, g)
 		p.Do(simd.Add, g, sum, sum)
-		p.Do(simd.FMA231, normalised(p, x, mean, r), g, dot)
+		p.Do(simd.FMA231, z, g, dot)
 	})
 	Store(simd.Sum(sum), ReturnIndex(0))
 	Store(simd.Sum(dot), ReturnIndex(1))
 	simd.End()
 
-	t.Func("layerInputGrad", "func(dx, dy, w, x *float32, n int, mean, r, m1, m2 float32)",
-		"adds (dy * w - m1 - (x - mean) * r * m2) * r to dx.")
-	dx, dy, w, x := simd.Arg("dx"), simd.Arg("dy"), simd.Arg("w"), simd.Arg("x")
-	mean, r = t.Scalar("mean"), t.Scalar("r")
-	m1, m2 := t.Scalar("m1"), t.Scalar("m2")
-	t.Loop(simd.Arg("n"), []GPVirtual{dx, dy, w, x}, func(p simd.Part) {
-		g := p.Load(dy)
-		simd.Mul(p.Load(w), g, g)
-		simd.Sub(m1, g, g)
-		simd.FNMA231(m2, normalised(p, x, mean, r), g)
-		d := p.Load(dx)
-		simd.FMA231(r, g, d)
-		p.Store(d, dx)
-	})
-	simd.End()
-
-	t.Func("layerGainGrad", "func(dw, db, dy, x *float32, n int, mean, r float32)",
-		"adds dy * ((x - mean) * r) to dw and dy to db.")
-	dw, db, dy, x := simd.Arg("dw"), simd.Arg("db"), simd.Arg("dy"), simd.Arg("x")
-	mean, r = t.Scalar("mean"), t.Scalar("r")
-	t.Loop(simd.Arg("n"), []GPVirtual{dw, db, dy, x}, func(p simd.Part) {
-		g, gain := p.Load(dy), p.Load(dw)
-		simd.FMA231(normalised(p, x, mean, r), g, gain)
-		p.Store(gain, dw)
-		bias := p.Load(db)
-		simd.Add(g, bias, bias)
-		p.Store(bias, db)
-	})
-	simd.End()
+	for _, add := range []bool{false, true} {
+		name, doc := "layerInputGrad", "sets dx to (dy * w - m1 - (x - mean) * r * m2) * r."
+		if add {
+			name, doc = "layerInputGradAdd", "adds (dy * w - m1 - (x - mean) * r * m2) * r to dx."
+		}
+		t.Func(name, "func(dx, dy, w, x *float32, n int, mean, r, m1, m2 float32)", doc)
+		dx, dy, w, x := simd.Arg("dx"), simd.Arg("dy"), simd.Arg("w"), simd.Arg("x")
+		mean, r := t.Scalar("mean"), t.Scalar("r")
+		m1, m2 := t.Scalar("m1"), t.Scalar("m2")
+		t.Loop(simd.Arg("n"), []GPVirtual{dx, dy, w, x}, func(p simd.Part) {
+			g := p.Load(dy)
+			simd.Mul(p.Load(w), g, g)
+			simd.Sub(m1, g, g)
+			simd.FNMA231(m2, normalised(p, x, mean, r), g)
+			if add {
+				d := p.Load(dx)
+				simd.FMA231(r, g, d)
+				p.Store(d, dx)
+			} else {
+				simd.Mul(r, g, g)
+				p.Store(g, dx)
+			}
+		})
+		simd.End()
+	}
 }
 
 // normalised returns (x - mean) * r.
