@@ -1,6 +1,46 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/micaml/mica/plot"
+)
+
+// A chart is a picture of what some rows have measured.
+type chart struct {
+	file, title, x, y string
+	log               bool // the x axis
+	lines             []line
+}
+
+type line struct {
+	label  string
+	color  int
+	dashed bool
+	points []point
+}
+
+// A point is tokens a run over the median seconds of a row's series, if it was measured.
+type point struct {
+	x           float64
+	row, series string
+	tokens      float64
+}
+
+// svg draws what was measured.
+func (c chart) svg(all *results) []byte {
+	p := plot.Chart{Title: c.title, X: c.x, Y: c.y, Log: c.log}
+	for _, l := range c.lines {
+		drawn := plot.Line{Label: l.label, Color: l.color, Dashed: l.dashed}
+		for _, x := range l.points {
+			if s := all.Rows[x.row].seconds(x.series); s > 0 {
+				drawn.Points = append(drawn.Points, plot.Point{X: x.x, Y: x.tokens / s})
+			}
+		}
+		p.Lines = append(p.Lines, drawn)
+	}
+	return p.SVG()
+}
 
 // curves are the pictures: what mica and llama.cpp do as something grows.
 func curves() []chart {

@@ -9,7 +9,8 @@ type Message struct {
 	Role    string // system, user, assistant, tool ...
 	Content string
 	// Extra holds further fields (tool_calls, reasoning_content, name ...), as for Input.Vars. A field "content" here
-	// replaces Content, for messages whose content is none or a list of parts.
+	// replaces Content, for messages whose content is a list of parts. A field that is nil is left out, so that
+	// "content": nil gives a message without content.
 	Extra map[string]any
 }
 
@@ -90,11 +91,16 @@ func (m Message) value() (value, error) {
 	role := foreign(m.Role)
 	role.user = !roles[m.Role]
 	d.put("role", role)
-	d.put("content", foreign(m.Content))
+	if _, given := m.Extra["content"]; !given {
+		d.put("content", foreign(m.Content))
+	}
 	for _, k := range sortedKeys(m.Extra) {
 		v, err := convert(m.Extra[k], 0)
 		if err != nil {
 			return nil, err
+		}
+		if v == nil {
+			continue // as transformers does: many templates would print None
 		}
 		if err := d.set(foreign(k), v); err != nil {
 			return nil, err

@@ -11,8 +11,10 @@ type Segment struct {
 	Special bool
 }
 
-// Segments renders the prompt and cuts it at control tokens. specials are their texts, as in the tokenizer's list of
-// added tokens; where several fit, the longest counts, from left to right, as in Hugging Face tokenizers and llama.cpp.
+// Segments renders the prompt and cuts it at control tokens. specials are their texts, those of added tokens that are
+// special; where several fit, the longest counts, from left to right, as in Hugging Face tokenizers and llama.cpp. Added
+// tokens that are not special do not belong there: a tokenizer finds them in any text, also where a run of line ends
+// (one token in Gemma 3) begins in the template and goes on in a message.
 //
 // A control token counts only where every byte of it was written by the template (or is BOS, EOS or one of Tokens).
 // Between control tokens, text from the template and from the conversation is joined into one segment, so a tokenizer

@@ -1,6 +1,7 @@
 package keep_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -58,6 +59,53 @@ func TestTopIsTheTop(t *testing.T) {
 					t.Fatalf("top %d of %v: %v lacks %d", k, s, got, out)
 				}
 			}
+		}
+	}
+}
+
+// Top agrees with a stable sort on numbers of every kind.
+func TestTopIsAStableSort(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 1))
+	special := []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 0, float32(math.Copysign(0, -1)),
+		math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32}
+	for range 500 {
+		s := make([]float32, 1+r.IntN(300))
+		for i := range s {
+			switch r.IntN(3) {
+			case 0:
+				s[i] = math.Float32frombits(r.Uint32())
+			case 1:
+				s[i] = special[r.IntN(len(special))]
+			default:
+				s[i] = 1 + float32(r.IntN(1000))*0x1p-23 // they differ in the last byte alone
+			}
+		}
+		want := make([]int, len(s))
+		for i := range want {
+			want[i] = i
+		}
+		slices.SortStableFunc(want, func(a, b int) int { return cmp.Compare(s[b], s[a]) })
+		k := r.IntN(len(s) + 2)
+		want = want[:min(k, len(s))]
+		slices.Sort(want)
+		if got := keep.Top(s, k); !slices.Equal(got, want) {
+			t.Fatalf("top %d of %v: %v, want %v", k, s, got, want)
+		}
+	}
+}
+
+func TestMaxPool(t *testing.T) {
+	for _, c := range []struct {
+		window   int
+		in, want []float32
+	}{
+		{1, []float32{3, -1, 2}, []float32{3, -1, 2}},
+		{3, []float32{5, 0, 0, 0, 7}, []float32{5, 5, 0, 7, 7}},
+		{5, []float32{-4, -2, -3}, []float32{-2, -2, -2}}, // nothing beyond the ends, not zero
+		{3, nil, nil},
+	} {
+		if got := keep.MaxPool(c.in, c.window); !slices.Equal(got, c.want) {
+			t.Errorf("window %d of %v: %v, want %v", c.window, c.in, got, c.want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func tinyConfig() lm.Config {
 		Vocabulary: 50, Context: 512, RopeBase: 10000, RopeDim: 16, Eps: 1e-5}
 }
 
-func decoder(t *testing.T, kind tensor.DType) *lm.Llama {
+func decoder(t *testing.T, kind tensor.DType) *lm.Decoder {
 	t.Helper()
 	n, err := lm.NewRandom(tinyConfig(), kind, 1)
 	if err != nil {

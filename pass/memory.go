@@ -69,6 +69,15 @@ func (m *KV) Keep(head int, idx []int) error {
 	return nil
 }
 
+// Drop drops entry i of a head. It is much cheaper than Keep of all the others.
+func (m *KV) Drop(head, i int) error {
+	if head < 0 || head >= m.Heads() || i < 0 || i >= m.Len(head) {
+		return fmt.Errorf("%w: drop of entry %d of head %d", ErrMemory, i, head)
+	}
+	m.Cache.Drop(head, i)
+	return nil
+}
+
 // Truncate drops the entries of every head from n on.
 func (m *KV) Truncate(n int) error {
 	if n < 0 {

@@ -53,6 +53,9 @@ func (p *Pass) begin(e *Engine, seqs []*Seq) error {
 		if err := q.check(e.layers); err != nil {
 			return err
 		}
+		if p.taped && q.policy != nil {
+			return errTapedPolicy
+		}
 		for len(q.mem) < len(e.layers) {
 			q.mem = append(q.mem, nil)
 		}
@@ -140,7 +143,11 @@ func (p *Pass) Run(ctx context.Context, from, to int) error {
 	}
 	p.closeHead()
 	for i := from; i < to; i++ {
-		if err := p.layer(ctx, i); err != nil {
+		err := p.layer(ctx, i)
+		if err == nil {
+			err = p.attended(i)
+		}
+		if err != nil {
 			p.abort()
 			return fmt.Errorf("pass: layer %d (%s): %w", i, p.e.layers[i].Name, err)
 		}

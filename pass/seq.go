@@ -27,6 +27,7 @@ type Seq struct {
 	Transient bool
 
 	hooks       []hook // watchers and edits
+	policy      Policy
 	mem         []Memory
 	reserve     int     // entries to make room for beyond those at hand
 	taken       int     // tokens that passes have taken

@@ -165,7 +165,12 @@ func (s *State) Attend(q, k, v op.Val, h Heads) op.Val {
 		if s.p.hooked && g.Seq.hooked(s.layer, ColumnSums) {
 			m.TrackSums(h.Query)
 		}
-		if g.Seq.reserve > 0 {
+		if g.Seq.policy != nil {
+			if err := s.attending(g, q, m, h); err != nil {
+				c.Fail(err)
+				return op.Val{}
+			}
+		} else if g.Seq.reserve > 0 {
 			m.Reserve(m.Longest() + g.To - g.From + g.Seq.reserve)
 		}
 		s.checkpoint(m)

@@ -16,7 +16,7 @@ import (
 
 // gradients trains on three tokens; meanwhile does something between the loss
 // and the backward pass.
-func gradients(t *testing.T, n *lm.Llama, e *pass.Engine, meanwhile func(c *op.Ctx, p *pass.Pass, s *pass.Seq)) []float32 {
+func gradients(t *testing.T, n *lm.Decoder, e *pass.Engine, meanwhile func(c *op.Ctx, p *pass.Pass, s *pass.Seq)) []float32 {
 	t.Helper()
 	for _, w := range n.Weights() {
 		w.Train()

@@ -8,23 +8,28 @@ import (
 	"sync"
 )
 
-// BPE is a byte-level byte-pair encoding (Sennrich et al. 2016, section 3.2;
-// over bytes: Radford et al. 2019, section 2.2). It does not change once made
-// and is safe for concurrent use.
+// BPE is a byte-pair encoding (Sennrich et al. 2016, section 3.2): over bytes
+// (Radford et al. 2019, section 2.2) or, as SentencePiece has it (Kudo and
+// Richardson 2018), over characters. It does not change once made and is safe for
+// concurrent use.
 type BPE struct {
 	pieces []string // per id, the bytes it stands for
 	kinds  []Kind
 	words  map[string]int32 // piece to id, without the markers
 	symbol [256]int32       // id of each byte, or None
 
-	pairs *pairTable
-	joins []uint64 // per rank, the pair the merge joins
-	made  []int32  // and the token it makes
-	pre   preTokenizer
-	class *classTable
-	cache *wordCache
+	sentence *sentence // SentencePiece: characters and spaces; else nil
+	scored   *scored   // merges by score; else nil
+	pairs    *pairTable
+	joins    []uint64 // per rank, the pair the merge joins
+	made     []int32  // and the token it makes
+	pre      preTokenizer
+	whole    bool // a word that is a token is not merged
+	class    *classTable
+	cache    *wordCache
 
-	userDefined, markers *markerSet // found by default; found when asked for
+	nfc               bool
+	markers, normMark *markerSet // looked for in the text as given; after normalizing
 
 	bos, eos, unknown, pad int32
 	eog                    []int32
@@ -44,9 +49,16 @@ func NewBPE(c Config) (*BPE, error) {
 }
 
 func newBPE(c *Config) (*BPE, error) {
-	pre, ok := preTokenizers[c.Pre]
-	if !ok {
-		return nil, fmt.Errorf("pre: %q: %w, known are %q", clip(c.Pre), ErrPre, PreTokenizers())
+	var pre preTokenizer
+	switch c.Model {
+	case "", ByteLevel:
+		var ok bool
+		if pre, ok = preTokenizers[c.Pre]; !ok {
+			return nil, fmt.Errorf("pre: %q: %w, known are %q", clip(c.Pre), ErrPre, PreTokenizers())
+		}
+	case SentencePiece:
+	default:
+		return nil, fmt.Errorf("model: %q is not supported, %q and %q are", clip(c.Model), ByteLevel, SentencePiece)
 	}
 	if err := c.check(); err != nil {
 		return nil, err
@@ -59,18 +71,34 @@ func newBPE(c *Config) (*BPE, error) {
 		ids[s] = int32(id)
 	}
 	t := &BPE{
-		pre: pre, class: classes(), cache: newWordCache(),
+		pre: pre, whole: pre.wholeWords || c.WholeWords, class: classes(), cache: newWordCache(), nfc: c.NFC,
 		bos: c.BOS, eos: c.EOS, unknown: c.Unknown, pad: c.Pad,
 		eog: c.endOfGeneration(), addBOS: c.AddBOS, addEOS: c.AddEOS,
 	}
 	t.mergers.New = func() any { return new(merger) }
-	if err := t.setMerges(c, ids); err != nil {
-		return nil, err
+	byScore := c.Model == SentencePiece && len(c.Merges) == 0
+	if !byScore {
+		if err := t.setMerges(c, ids); err != nil {
+			return nil, err
+		}
 	}
-	if err := t.setSymbols(c, ids); err != nil {
+	if c.Model != SentencePiece {
+		if err := t.setSymbols(c, ids); err != nil {
+			return nil, err
+		}
+		t.setPieces(c)
+		return t, nil
+	}
+	if err := t.setSentence(c, ids); err != nil {
 		return nil, err
 	}
 	t.setPieces(c)
+	t.sentence.setInner(t.words)
+	if byScore {
+		if err := t.setScores(c); err != nil {
+			return nil, err
+		}
+	}
 	return t, nil
 }
 
@@ -94,9 +122,11 @@ func (t *BPE) setMerges(c *Config, ids map[string]int32) error {
 			}
 		}
 		for _, id := range [3]int32{left, right, whole} {
-			if isMarker(c.kind(int(id))) {
+			if k := c.kind(int(id)); isMarker(k) && (k != KindUserDefined || c.Model != SentencePiece) {
 				// Plain text could otherwise become a control token by merging.
 				return fmt.Errorf("merges[%d]: %q is a special token", rank, clip(c.Tokens[id]))
+			} else if k == KindByte {
+				return fmt.Errorf("merges[%d]: %q is a byte token", rank, clip(c.Tokens[id]))
 			}
 		}
 		if !t.pairs.insert(left, right, uint32(rank)) {
@@ -136,33 +166,48 @@ func (t *BPE) setPieces(c *Config) {
 		size += len(s)
 	}
 	all, ends := make([]byte, 0, size), make([]int, len(c.Tokens)) // decoding only shortens
-	var userDefined, markers []int32
+	var markers, normMark []marker
+	late := make(map[int32]bool, len(c.Normalized))
+	for _, id := range c.Normalized {
+		late[id] = true
+	}
 	for id, s := range c.Tokens {
-		t.kinds[id] = c.kind(id)
-		switch k := t.kinds[id]; {
-		case isMarker(k):
+		k := c.kind(id)
+		t.kinds[id] = k
+		switch {
+		case isMarker(k) && (t.sentence == nil || k != KindUserDefined):
 			all = append(all, s...)
-			markers = append(markers, int32(id))
-			if k == KindUserDefined {
-				userDefined = append(userDefined, int32(id))
-			}
+		case t.sentence != nil:
+			all = t.sentence.appendPiece(all, s, k)
 		default:
 			all = appendDecoded(all, s)
 		}
 		ends[id] = len(all)
+		switch {
+		case !isMarker(k):
+		case late[int32(id)]:
+			normMark = append(normMark, marker{t.normalize(s), int32(id)})
+		default:
+			markers = append(markers, marker{s, int32(id)})
+		}
 	}
 	text, start := string(all), 0
 	for id, end := range ends {
 		t.pieces[id] = text[start:end]
 		start = end
-		if isMarker(t.kinds[id]) {
+		k := t.kinds[id]
+		// Merges may make a user-defined token; scores do not, in llama.cpp's files.
+		if isMarker(k) && (k != KindUserDefined || t.pairs == nil || t.sentence == nil) {
+			continue
+		}
+		if t.sentence != nil && !t.sentence.reachable(c.Tokens[id], k) {
 			continue
 		}
 		if _, ok := t.words[t.pieces[id]]; !ok {
 			t.words[t.pieces[id]] = int32(id)
 		}
 	}
-	t.userDefined, t.markers = newMarkerSet(t.pieces, userDefined), newMarkerSet(t.pieces, markers)
+	t.markers, t.normMark = newMarkerSet(markers, t.kinds), newMarkerSet(normMark, t.kinds)
 }
 
 // Len returns the number of tokens.
@@ -182,8 +227,8 @@ func (t *BPE) BOS() int32 { return t.bos }
 // EOS returns the token that ends a text, or [None].
 func (t *BPE) EOS() int32 { return t.eos }
 
-// Unknown returns the token for what cannot be expressed, or [None]. A
-// byte-level encoding does not produce it.
+// Unknown returns the token for what cannot be expressed, or [None]. No text
+// becomes it.
 func (t *BPE) Unknown() int32 { return t.unknown }
 
 // Pad returns the token that fills up a batch, or [None].
@@ -201,11 +246,18 @@ func (t *BPE) IsEOG(id int32) bool {
 // ID returns the token whose [BPE.Piece] is piece: ID(" the"), ID("<|im_end|>").
 // If an ordinary token and a special one share it, that is the special one.
 func (t *BPE) ID(piece string) (int32, bool) {
-	if n, id := t.markers.longest(piece); n == len(piece) && n > 0 {
+	for _, m := range [2]*markerSet{t.markers, t.normMark} {
+		if n, k := m.longest(piece); n == len(piece) && n > 0 {
+			return m.ids[k], true
+		}
+	}
+	if id, ok := t.words[piece]; ok {
 		return id, true
 	}
-	id, ok := t.words[piece]
-	return id, ok
+	if t.sentence != nil && len(piece) == 1 {
+		return t.symbol[piece[0]], true
+	}
+	return None, false
 }
 
 // Missing returns the bytes the vocabulary has no symbol for, in ascending

@@ -25,10 +25,33 @@ const None int32 = -1
 // Config is what a model file says about its tokenizer. Ids are positions in
 // Tokens. Its strings are kept, not copied.
 type Config struct {
-	Tokens []string // spelled in GPT-2's byte alphabet: "Ġthe" is " the"
+	// Model is GGUF's tokenizer.ggml.model: [ByteLevel] (also if empty) or
+	// [SentencePiece].
+	Model string
+
+	Tokens []string // as the model spells them: " the" is "Ġthe" or "▁the"
 	Types  []int32  // a [Kind] per token; empty: all normal
 	Merges []string // "left right", most urgent first
-	Pre    string   // GGUF's tokenizer.ggml.pre; see [PreTokenizers]
+	Pre    string   // ByteLevel: GGUF's tokenizer.ggml.pre; see [PreTokenizers]
+
+	// Scores say which merges are the most urgent in a SentencePiece model that
+	// has no Merges: those that make the token with the highest score.
+	Scores []float32
+
+	// AddSpacePrefix, which puts a space before a text, is not supported.
+	AddSpacePrefix bool
+
+	// NFC: plain text is brought into Unicode's normalization form C first, as
+	// tokenizer.json of Qwen and Pythia wants it. llama.cpp never does.
+	NFC bool
+
+	// Normalized lists special tokens that are looked for after that rather than
+	// before.
+	Normalized []int32
+
+	// WholeWords: a word that is a token is that token, whatever the merges say
+	// (ignore_merges in tokenizer.json). Some pre-tokenizers imply it.
+	WholeWords bool
 
 	BOS, EOS, Unknown, Pad int32 // [None] if there is none
 
@@ -38,6 +61,12 @@ type Config struct {
 
 	AddBOS, AddEOS bool // what [EncodeOptions].BOS and EOS do
 }
+
+// The kinds of vocabulary, by GGUF's names for them.
+const (
+	ByteLevel     = "gpt2"  // pieces of bytes, spelled in GPT-2's alphabet
+	SentencePiece = "llama" // pieces of characters, spaces as ▁; others fall back to bytes
+)
 
 // Limits on a Config. They are several times what published models have and
 // keep NewBPE's memory within a small multiple of the Config's own.
@@ -59,17 +88,28 @@ var endNames = []string{
 	"<end_of_turn>", "<end_of_utterance>", "<EOT>", "_<EOT>", "<|return|>", "<|call|>",
 }
 
+// controlNames are markers of published models that steer them even where a
+// file calls them user-defined: the GGUF of Gemma 3 does, its tokenizer.json not.
+var controlNames = []string{"<|im_start|>", "<start_of_turn>", "<start_of_image>", "<end_of_image>"}
+
 // isMarker reports whether tokens of kind k are found in text by their spelling,
 // before any pre-tokenizing.
 func isMarker(k Kind) bool {
 	return k == KindControl || k == KindUnknown || k == KindUserDefined
 }
 
+// isControl reports whether no plain text may become a token of kind k.
+func isControl(k Kind) bool { return k == KindControl || k == KindUnknown }
+
 func (c *Config) kind(id int) Kind {
 	if len(c.Types) == 0 {
 		return KindNormal
 	}
-	return Kind(c.Types[id])
+	k := Kind(c.Types[id])
+	if k == KindUserDefined && (slices.Contains(controlNames, c.Tokens[id]) || slices.Contains(endNames, c.Tokens[id])) {
+		return KindControl
+	}
+	return k
 }
 
 // check looks at all that needs no index of the vocabulary.
@@ -83,6 +123,10 @@ func (c *Config) check() error {
 		return fmt.Errorf("merges: %d, at most %d are accepted", len(c.Merges), maxMerges)
 	case len(c.Types) != 0 && len(c.Types) != len(c.Tokens):
 		return fmt.Errorf("types: %d for %d tokens", len(c.Types), len(c.Tokens))
+	case len(c.Scores) != 0 && len(c.Scores) != len(c.Tokens):
+		return fmt.Errorf("scores: %d for %d tokens", len(c.Scores), len(c.Tokens))
+	case c.AddSpacePrefix:
+		return errors.New("add_space_prefix: set, which is not supported")
 	}
 	for id, typ := range c.Types {
 		if typ < int32(KindNormal) || typ > int32(KindByte) {
@@ -114,6 +158,11 @@ func (c *Config) checkIDs() error {
 	for i, id := range c.EOG {
 		if !c.has(id) {
 			return fmt.Errorf("eog[%d]: id %d is outside the vocabulary of %d", i, id, len(c.Tokens))
+		}
+	}
+	for i, id := range c.Normalized {
+		if !c.has(id) || !isMarker(c.kind(int(id))) {
+			return fmt.Errorf("normalized[%d]: id %d is no special token", i, id)
 		}
 	}
 	if c.AddBOS && c.BOS == None {

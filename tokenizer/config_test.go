@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +65,11 @@ func TestHostileConfigs(t *testing.T) {
 		{"eog none", func(c *Config) { c.EOG = []int32{None} }, "eog[0]: id -1"},
 		{"bos wanted but none", func(c *Config) { c.AddBOS = true }, "add_bos: set"},
 		{"eos wanted but none", func(c *Config) { c.AddEOS = true }, "add_eos: set"},
+		{"model", func(c *Config) { c.Model = "bert" }, `model: "bert" is not supported, "gpt2" and "llama" are`},
+		{"scores too short", func(c *Config) { c.Scores = []float32{1} }, "scores: 1 for 259 tokens"},
+		{"space prefix", func(c *Config) { c.AddSpacePrefix = true }, "add_space_prefix: set, which is not supported"},
+		{"normalized outside", func(c *Config) { c.Normalized = []int32{259} }, "normalized[0]: id 259 is no special token"},
+		{"normalized normal", func(c *Config) { normal(c); c.Normalized = []int32{256} }, "normalized[0]: id 256 is no special token"},
 	} {
 		c := byteConfig([]string{"t h", "th e"}, "<|x|>")
 		tt.edit(&c)
@@ -83,6 +90,53 @@ func TestHostileConfigs(t *testing.T) {
 	}
 	if _, err := NewBPE(byteConfig([]string{"t h", "th e"}, "<|x|>")); err != nil {
 		t.Errorf("the table's unedited config: %v", err)
+	}
+}
+
+// TestHostileSentenceConfigs does the same with a SentencePiece vocabulary.
+func TestHostileSentenceConfigs(t *testing.T) {
+	byteA := 3 // of the tokens below
+	for _, tt := range []struct {
+		name string
+		edit func(c *Config)
+		want string
+	}{
+		{"as it is", func(c *Config) {}, ""},
+		{"merges instead of scores", func(c *Config) { c.Scores, c.Merges = nil, []string{"a b"} }, ""},
+		{"neither", func(c *Config) { c.Scores = nil }, "tokenizer: scores: empty, and there are no merges"},
+		{"score NaN", func(c *Config) { c.Scores[2] = float32(math.NaN()) }, "tokenizer: scores[2]: not a number"},
+		{"scores infinite", func(c *Config) { c.Scores[2], c.Scores[1] = float32(math.Inf(1)), float32(math.Inf(-1)) }, ""},
+		{"a byte missing", func(c *Config) { c.Tokens[byteA+0x41] = "<0xZZ>" }, `tokenizer: tokens: "<0x41>" is not there, and characters fall back to bytes`},
+		{"a tab, not its byte", func(c *Config) { c.Tokens[byteA+'\t'], c.Types[byteA+'\t'] = "\t", int32(KindNormal) }, ""},
+		{"a byte normal", func(c *Config) { c.Types[byteA+0x41] = int32(KindNormal) }, `tokenizer: types[68]: "<0x41>" is not a byte token`},
+		{"a byte control", func(c *Config) { c.Types[byteA+0x41] = int32(KindControl) }, `tokenizer: types[68]: "<0x41>" is not a byte token`},
+		{"no byte", func(c *Config) { c.Types[0] = int32(KindByte) }, `tokenizer: types[0]: "a" is no byte`},
+		{"nearly a byte", func(c *Config) { c.Tokens[0], c.Types[0] = "<0x4g>", int32(KindByte) }, `tokenizer: types[0]: "<0x4g>" is no byte`},
+		{"merge of a byte", func(c *Config) { c.Tokens[2], c.Merges = "a<0x41>", []string{"a <0x41>"} }, `tokenizer: merges[0]: "<0x41>" is a byte token`},
+		{"merge to control", func(c *Config) { c.Types[2], c.Merges = int32(KindControl), []string{"a b"} }, `tokenizer: merges[0]: "ab" is a special token`},
+		{"no types", func(c *Config) { c.Types = nil }, `tokenizer: types[3]: "<0x00>" is not a byte token`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := Config{Model: SentencePiece, Tokens: []string{"a", "b", "ab"}, Types: []int32{1, 1, 1}, BOS: None, EOS: None, Unknown: None, Pad: None}
+			for b := range 256 {
+				c.Tokens, c.Types = append(c.Tokens, fmt.Sprintf("<0x%02X>", b)), append(c.Types, int32(KindByte))
+			}
+			c.Scores = make([]float32, len(c.Tokens))
+			tt.edit(&c)
+			bpe, err := NewBPE(c)
+			if tt.want != "" {
+				if err == nil || err.Error() != tt.want || bpe != nil {
+					t.Errorf("error %v\nwant  %s", err, tt.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bpe.Encode("abaC é", EncodeOptions{}); !slices.Equal(got, []int32{2, 0, 3 + 'C', 3 + ' ', 3 + 0xc3, 3 + 0xa9}) {
+				t.Errorf("got %v", got)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package tokenizer_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/micaml/mica/tokenizer"
 )
@@ -32,4 +33,30 @@ func Example() {
 	// 7 "ho"
 	// 0 "<|end|>"
 	// hi hi ho<|end|> true
+}
+
+// The same from a Hugging Face tokenizer.json. Plain text cannot forge a control
+// token; where it is the template that wrote the text, Special says so.
+func ExampleFromJSON() {
+	bpe, err := tokenizer.FromJSON([]byte(`{
+		"model": {"type": "BPE", "vocab": {"Ġ": 0, "h": 1, "i": 2, "hi": 3, "<": 4, "e": 5, "n": 6, "d": 7, ">": 8}, "merges": ["h i"]},
+		"added_tokens": [{"id": 9, "content": "<end>", "special": true}],
+		"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+		"decoder": {"type": "ByteLevel"}
+	}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, special := range []bool{false, true} {
+		var pieces []string
+		for _, id := range bpe.Encode("hi hi<end>", tokenizer.EncodeOptions{Special: special}) {
+			piece, _ := bpe.Piece(id)
+			pieces = append(pieces, piece)
+		}
+		fmt.Println(strings.Join(pieces, "|"))
+	}
+	// Output:
+	// hi| |hi|<|e|n|d|>
+	// hi| |hi|<end>
 }

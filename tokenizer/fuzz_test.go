@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -64,20 +65,38 @@ func FuzzConfig(f *testing.F) {
 		for _, k := range types {
 			c.Types = append(c.Types, int32(k))
 		}
-		bpe, err := NewBPE(c)
-		if err != nil {
-			return
+		fuzzConfig(t, c, text)
+		// The same among byte tokens, merged by score or by the merges.
+		c.Model, c.NFC = SentencePiece, id%2 == 0
+		c.Types = append(c.Types, slices.Repeat([]int32{int32(KindNormal)}, max(0, len(c.Tokens)-len(c.Types)))...)[:len(c.Tokens)]
+		for b := range 256 {
+			c.Tokens, c.Types = append(c.Tokens, fmt.Sprintf("<0x%02X>", b)), append(c.Types, int32(KindByte))
 		}
-		for _, o := range []EncodeOptions{{}, {Special: true, BOS: true, EOS: true}} {
-			for _, id := range bpe.Encode(text, o) {
-				if _, ok := bpe.Piece(id); !ok {
-					t.Fatalf("token %d of %d", id, bpe.Len())
-				}
+		for i := range c.Tokens {
+			c.Scores = append(c.Scores, float32(i*int(id)%7))
+		}
+		fuzzConfig(t, c, text)
+	})
+}
+
+func fuzzConfig(t *testing.T, c Config, text string) {
+	bpe, err := NewBPE(c)
+	if err != nil {
+		return
+	}
+	for _, o := range []EncodeOptions{{}, {Special: true, BOS: true, EOS: true}} {
+		ids := bpe.Encode(text, o)
+		for _, id := range ids {
+			if _, ok := bpe.Piece(id); !ok {
+				t.Fatalf("token %d of %d", id, bpe.Len())
 			}
 		}
-		for id := range int32(bpe.Len()) {
-			p, _ := bpe.Piece(id)
-			bpe.ID(p)
+		if got := bpe.Decode(ids); c.Model == SentencePiece && o == (EncodeOptions{}) && bpe.normalize(got) != bpe.normalize(text) {
+			t.Fatalf("%q came back as %q", text, got)
 		}
-	})
+	}
+	for id := range int32(bpe.Len()) {
+		p, _ := bpe.Piece(id)
+		bpe.ID(p)
+	}
 }

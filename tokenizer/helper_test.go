@@ -15,7 +15,13 @@ import (
 // fixtureLines yields the lines of a gzipped file in testdata.
 func fixtureLines(t testing.TB, name string) iter.Seq[string] {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", name))
+	return linesOf(t, filepath.Join("testdata", name))
+}
+
+// linesOf yields the lines of a gzipped file.
+func linesOf(t testing.TB, path string) iter.Seq[string] {
+	t.Helper()
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +46,13 @@ func fixtureLines(t testing.TB, name string) iter.Seq[string] {
 
 func fixtureRows[T any](t testing.TB, name string) []T {
 	t.Helper()
+	return rowsOf[T](t, filepath.Join("testdata", name))
+}
+
+func rowsOf[T any](t testing.TB, path string) []T {
+	t.Helper()
 	var rows []T
-	for line := range fixtureLines(t, name) {
+	for line := range linesOf(t, path) {
 		var row T
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
 			t.Fatal(err)

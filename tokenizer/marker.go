@@ -11,16 +11,27 @@ import (
 type markerSet struct {
 	texts []string // sorted
 	ids   []int32
+	asked []bool    // found only when asked for: control tokens
 	first [256]bool // bytes that begin one
 	only  int       // the one byte that begins all of them, or -1
 }
 
-func newMarkerSet(pieces []string, ids []int32) *markerSet {
-	m := &markerSet{ids: ids, only: -1}
-	slices.SortFunc(m.ids, func(a, b int32) int { return strings.Compare(pieces[a], pieces[b]) })
-	for _, id := range m.ids {
-		m.texts = append(m.texts, pieces[id])
-		m.first[pieces[id][0]] = true
+// marker is how a token is spelled, and the token.
+type marker struct {
+	text string
+	id   int32
+}
+
+func newMarkerSet(list []marker, kinds []Kind) *markerSet {
+	m := &markerSet{only: -1}
+	slices.SortFunc(list, func(a, b marker) int { return strings.Compare(a.text, b.text) })
+	for _, k := range list {
+		if n := len(m.texts); n > 0 && m.texts[n-1] == k.text {
+			continue // two spellings that are the same once normalized
+		}
+		m.texts, m.ids = append(m.texts, k.text), append(m.ids, k.id)
+		m.asked = append(m.asked, isControl(kinds[k.id]))
+		m.first[k.text[0]] = true
 	}
 	if n := len(m.texts); n > 0 && m.texts[0][0] == m.texts[n-1][0] {
 		m.only = int(m.texts[0][0])
@@ -29,8 +40,9 @@ func newMarkerSet(pieces []string, ids []int32) *markerSet {
 }
 
 // find returns where the first marker in s is, and its token. Without one, start
-// and end are len(s).
-func (m *markerSet) find(s string) (start, end int, id int32) {
+// and end are len(s). A control token that was not asked for is text, and no
+// other marker is looked for within it.
+func (m *markerSet) find(s string, special bool) (start, end int, id int32) {
 	if len(m.texts) == 0 {
 		return len(s), len(s), None
 	}
@@ -44,22 +56,26 @@ func (m *markerSet) find(s string) (start, end int, id int32) {
 		} else if !m.first[s[i]] {
 			continue
 		}
-		if n, id := m.longest(s[i:]); n > 0 {
-			return i, i + n, id
+		n, k := m.longest(s[i:])
+		if n == 0 {
+			continue
 		}
+		if special || !m.asked[k] {
+			return i, i + n, m.ids[k]
+		}
+		i += n - 1
 	}
 	return len(s), len(s), None
 }
 
-// longest returns the length and the token of the longest marker that s begins
-// with, or 0. It narrows the sorted list byte by byte, so it looks at no more
+// longest returns the length of the longest marker that s begins with, or 0, and
+// its place in the list. It narrows the sorted list byte by byte, so it looks at no more
 // of s than the longest marker that shares a beginning with it.
-func (m *markerSet) longest(s string) (length int, id int32) {
+func (m *markerSet) longest(s string) (length, k int) {
 	lo, hi := 0, len(m.texts)
-	id = None
 	for n := 0; lo < hi; n++ {
 		if len(m.texts[lo]) == n {
-			length, id = n, m.ids[lo]
+			length, k = n, lo
 			lo++
 		}
 		if n == len(s) {
@@ -69,5 +85,5 @@ func (m *markerSet) longest(s string) (length int, id int32) {
 		hi = lo + sort.Search(len(part), func(i int) bool { return part[i][n] > s[n] })
 		lo += sort.Search(len(part), func(i int) bool { return part[i][n] >= s[n] })
 	}
-	return length, id
+	return length, k
 }

@@ -14,6 +14,7 @@ type merger struct {
 	ids     []int32
 	ranks   [shortWord]uint32
 	symbols []symbol
+	spans   []span
 	heap    minHeap
 	steps   int // candidates queued so far, for the test that this stays linear
 }
@@ -33,9 +34,13 @@ func candidate(rank uint32, place int32) uint64 { return uint64(rank)<<32 | uint
 // symbol are left out before merging, as the reference does without an unknown token.
 func (m *merger) merge(dst []int32, t *BPE, word string) []int32 {
 	m.ids = m.ids[:0]
-	for i := range len(word) {
-		if id := t.symbol[word[i]]; id != None {
-			m.ids = append(m.ids, id)
+	if t.sentence != nil {
+		m.ids = t.sentence.appendSymbols(m.ids, word, &t.symbol)
+	} else {
+		for i := range len(word) {
+			if id := t.symbol[word[i]]; id != None {
+				m.ids = append(m.ids, id)
+			}
 		}
 	}
 	// Places are 32-bit; a single word of 2 GiB is cut, which keeps its bytes.

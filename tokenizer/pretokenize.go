@@ -22,6 +22,8 @@ type preTokenizer struct {
 // names in one row have one expression there.
 var preTokenizers = map[string]preTokenizer{
 	"gpt-2":            {next: nextGPT2},
+	"mpt":              {next: nextGPT2},
+	"olmo":             {next: nextGPT2}, // and what Pythia's files have
 	"smollm":           {next: nextDigitsGPT2},
 	"starcoder":        {next: nextDigitsGPT2},
 	"llama-bpe":        {next: nextLlama3, wholeWords: true},
@@ -79,8 +81,7 @@ func gpt2(t *classTable, s string, stop class) int {
 //	(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 func nextLlama3(t *classTable, s string) int { return llama3(t, s, 3) }
 
-// nextQwen2 is nextLlama3 with \p{N} in place of \p{N}{1,3}. It works on the text
-// as given, as llama.cpp does; the reference's Qwen 2 normalizes to NFC before.
+// nextQwen2 is nextLlama3 with \p{N} in place of \p{N}{1,3}.
 func nextQwen2(t *classTable, s string) int { return llama3(t, s, 1) }
 
 func llama3(t *classTable, s string, digits int) int {

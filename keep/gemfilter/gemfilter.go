@@ -50,11 +50,16 @@ func (f Filter) Scores(ctx context.Context, eng *pass.Engine, seq *pass.Seq) ([]
 	if err := p.Run(ctx, 0, f.Layer); err != nil {
 		return nil, err
 	}
+	return f.scoresAt(ctx, p, len(seq.Tokens), dim)
+}
+
+// scoresAt returns the scores in the layer above the boundary that a pass of n
+// tokens is at.
+func (f Filter) scoresAt(ctx context.Context, p *pass.Pass, n, dim int) ([]float32, error) {
 	look, err := p.Peek(ctx, pass.RotQ, pass.RotK)
 	if err != nil {
 		return nil, err
 	}
-	n := len(seq.Tokens)
 	q, k := look[0], look[1]
 	width := len(q) / n
 	return Score(q[len(q)-width:], k, n, dim), nil
@@ -82,18 +87,8 @@ func Score(q, k []float32, n, dim int) []float32 {
 	return s
 }
 
-// Pool is a moving average over an odd window, with zeros beyond the ends
-// that count in the divisor.
-func Pool(s []float32, window int) []float32 {
-	p := make([]float32, len(s))
-	for i := range p {
-		for j := max(0, i-window/2); j <= min(len(s)-1, i+window/2); j++ {
-			p[i] += s[j]
-		}
-		p[i] /= float32(window)
-	}
-	return p
-}
+// Pool smooths scores: [keep.MeanPool].
+func Pool(s []float32, window int) []float32 { return keep.MeanPool(s, window) }
 
 func (f Filter) pool() int {
 	if f.Pool == 0 {
@@ -107,8 +102,8 @@ func (f Filter) check(eng *pass.Engine, seq *pass.Seq) (dim int, err error) {
 	if f.Layer < 0 || f.Layer >= eng.Depth() {
 		return 0, fmt.Errorf("gemfilter: %w: layer=%d, and the model has layers 0 to %d", keep.ErrArgument, f.Layer, eng.Depth()-1)
 	}
-	if w := f.pool(); w < 1 || w%2 == 0 {
-		return 0, fmt.Errorf("gemfilter: %w: pool=%d must be odd and at least 1", keep.ErrArgument, w)
+	if err := keep.CheckPool(f.pool()); err != nil {
+		return 0, fmt.Errorf("gemfilter: %w", err)
 	}
 	kv, ok := eng.Net().Memory(f.Layer, tensor.F32).(*pass.KV)
 	if !ok {

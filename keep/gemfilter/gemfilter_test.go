@@ -30,7 +30,7 @@ func config() lm.Config {
 }
 
 // network is of Q8_0 weights, so that fast mode is another arithmetic.
-func network(t testing.TB, kind tensor.DType) *lm.Llama {
+func network(t testing.TB, kind tensor.DType) *lm.Decoder {
 	t.Helper()
 	n, err := lm.NewRandom(config(), kind, 3)
 	if err != nil {
@@ -93,7 +93,7 @@ func logits(t *testing.T, e *pass.Engine, s *pass.Seq, steps int) ([]float32, []
 	return all, ids
 }
 
-func inEachMode(t *testing.T, f func(t *testing.T, n *lm.Llama, e *pass.Engine)) {
+func inEachMode(t *testing.T, f func(t *testing.T, n *lm.Decoder, e *pass.Engine)) {
 	for _, m := range modes {
 		t.Run(m.String(), func(t *testing.T) {
 			n := network(t, tensor.Q8_0)
@@ -104,7 +104,7 @@ func inEachMode(t *testing.T, f func(t *testing.T, n *lm.Llama, e *pass.Engine))
 
 // Check 1: with room for every token the method changes nothing.
 func TestKeepAllIsFull(t *testing.T) {
-	inEachMode(t, func(t *testing.T, _ *lm.Llama, e *pass.Engine) {
+	inEachMode(t, func(t *testing.T, _ *lm.Decoder, e *pass.Engine) {
 		const n = 70
 		want, wantIDs := logits(t, e, prompt(1, n), 5)
 		for layer := range e.Depth() {
@@ -127,7 +127,7 @@ func TestKeepAllIsFull(t *testing.T) {
 // Checks 2 and 9: what is kept is ascending, within the prompt, and as many
 // as asked for, whatever the prompt says.
 func TestKeptAscends(t *testing.T) {
-	inEachMode(t, func(t *testing.T, _ *lm.Llama, e *pass.Engine) {
+	inEachMode(t, func(t *testing.T, _ *lm.Decoder, e *pass.Engine) {
 		for _, n := range []int{1, 2, 5, 64, 65, 130} {
 			for _, k := range []int{1, 2, 5, 17, n - 1, n, n + 1} {
 				for _, pool := range []int{0, 1, 3, 201} {
@@ -153,7 +153,7 @@ func TestKeptAscends(t *testing.T) {
 // head, add over the heads, in float64, on the queries and keys that a whole
 // pass has in the layer.
 func TestScoresAreTheDefinition(t *testing.T) {
-	inEachMode(t, func(t *testing.T, _ *lm.Llama, e *pass.Engine) {
+	inEachMode(t, func(t *testing.T, _ *lm.Decoder, e *pass.Engine) {
 		const n, layer, heads, kv = 90, 1, 6, 2
 		s := prompt(4, n)
 		var q, k []float32
@@ -268,7 +268,7 @@ func disturb(w *op.Weight) (undo func()) {
 // Check 6: pass 2 is the model on the kept tokens as a prompt of their own,
 // at positions from 0.
 func TestSecondPassIsAFreshPrompt(t *testing.T) {
-	inEachMode(t, func(t *testing.T, n *lm.Llama, e *pass.Engine) {
+	inEachMode(t, func(t *testing.T, n *lm.Decoder, e *pass.Engine) {
 		s := prompt(9, 120)
 		j := kept(t, gemfilter.Filter{Layer: 1, Keep: 30}, e, s)
 		fresh := pass.NewSeq()
@@ -299,9 +299,9 @@ func TestSecondPassIsAFreshPrompt(t *testing.T) {
 // Pass 1 leaves the prompt alone, stores nothing, and runs r layers and a
 // part of the next (check 9).
 func TestFirstPassLeavesNothing(t *testing.T) {
-	inEachMode(t, func(t *testing.T, n *lm.Llama, _ *pass.Engine) {
+	inEachMode(t, func(t *testing.T, n *lm.Decoder, _ *pass.Engine) {
 		for layer := range 4 {
-			count := &counted{Llama: n}
+			count := &counted{Decoder: n}
 			e := engine(t, count, pass.Options{Mode: op.Exact, Threads: 1})
 			s := prompt(2, 40)
 			kept(t, gemfilter.Filter{Layer: layer, Keep: 5}, e, s)
@@ -320,19 +320,19 @@ func TestFirstPassLeavesNothing(t *testing.T) {
 }
 
 type counted struct {
-	*lm.Llama
+	*lm.Decoder
 	layers   []int
 	memories int
 }
 
 func (n *counted) Layer(c *op.Ctx, i int, s *pass.State) error {
 	n.layers = append(n.layers, i)
-	return n.Llama.Layer(c, i, s)
+	return n.Decoder.Layer(c, i, s)
 }
 
 func (n *counted) Memory(i int, kv tensor.DType) pass.Memory {
 	n.memories++
-	return n.Llama.Memory(i, kv)
+	return n.Decoder.Memory(i, kv)
 }
 
 // The same bits for any threads and tiles.

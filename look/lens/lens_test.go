@@ -18,7 +18,7 @@ var bg = context.Background()
 
 const vocab = 40
 
-func network(t testing.TB) *lm.Llama {
+func network(t testing.TB) *lm.Decoder {
 	t.Helper()
 	n, err := lm.NewRandom(lm.Config{Architecture: "llama", Layers: 4, Width: 64, Heads: 6, KVHeads: 2, HeadDim: 16, MLP: 96,
 		Vocabulary: vocab, Context: 64, RopeBase: 10000, RopeDim: 16, Eps: 1e-5}, tensor.Q8_0, 5)

@@ -8,48 +8,113 @@ import (
 	"github.com/micaml/mica/pass"
 )
 
-// source gives weights by their name in a GGUF file: a file's own (loader),
-// or random ones (randomizer). After a first error it gives anything.
+// source gives weights by their name in a GGUF file: a file's own, or random
+// ones. After a first error it gives anything.
 type source interface {
-	embedding(name string, rows, width int) *nn.Embedding
-	linear(name string, out, in int) nn.Layer
-	norm(name string, width int, eps float32) *nn.RMSNorm
+	weight(name string, p part, rows, cols int) *op.Weight
+	// tied says that the embedding is the output matrix too.
+	tied() bool
+	// layout is how rotary pairs lie in the rows of queries and keys.
+	layout(f *family) op.RotaryLayout
 	failed() error
 }
 
-// assemble makes a network of a source's weights. A tied one uses its
-// embedding as the output matrix.
-func assemble(c Config, s source, tied bool) (*Llama, error) {
-	n := &Llama{Config: c, blocks: make([]block, c.Layers)}
-	n.embed = s.embedding("token_embd.weight", c.Vocabulary, c.Width)
-	qw, kvw := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	for i := range n.blocks {
-		b, at := &n.blocks[i], fmt.Sprintf("blk.%d.", i)
-		b.attnNorm = s.norm(at+"attn_norm.weight", c.Width, c.Eps)
-		b.mlpNorm = s.norm(at+"ffn_norm.weight", c.Width, c.Eps)
-		b.linear = [pass.Unembed]nn.Layer{
-			pass.QueryProj:  s.linear(at+"attn_q.weight", qw, c.Width),
-			pass.KeyProj:    s.linear(at+"attn_k.weight", kvw, c.Width),
-			pass.ValueProj:  s.linear(at+"attn_v.weight", kvw, c.Width),
-			pass.OutputProj: s.linear(at+"attn_output.weight", c.Width, qw),
-			pass.GateProj:   s.linear(at+"ffn_gate.weight", c.MLP, c.Width),
-			pass.UpProj:     s.linear(at+"ffn_up.weight", c.MLP, c.Width),
-			pass.DownProj:   s.linear(at+"ffn_down.weight", c.Width, c.MLP),
-		}
-		if err := s.failed(); err != nil {
-			return nil, err
+// part is what a weight is for.
+type part uint8
+
+const (
+	table  part = iota // rows to look up
+	matrix             // of a linear map
+	gain               // of a norm
+	bias               // of a linear map or a norm
+)
+
+// assembly is a network that is being made of a source's weights.
+type assembly struct {
+	*Decoder
+	source
+}
+
+// assemble makes a network of a source's weights.
+func assemble(c Config, s source) (*Decoder, error) {
+	f := familyOf(c.Architecture)
+	a := &assembly{&Decoder{Config: c, family: f, blocks: make([]block, c.Layers)}, s}
+	a.embed = &nn.Embedding{W: a.take("token_embd.weight", table, c.Vocabulary, c.Width)}
+	if f.learned {
+		a.positions = &nn.Embedding{W: a.take("position_embd.weight", table, c.Context, c.Width)}
+	}
+	for i := range a.blocks {
+		if a.block(&a.blocks[i], fmt.Sprintf("blk.%d.", i)); s.failed() != nil {
+			return nil, s.failed()
 		}
 	}
-	n.norm = s.norm("output_norm.weight", c.Width, c.Eps)
-	n.unembed = &nn.Linear{W: n.embed.W}
-	if !tied {
-		n.unembed = s.linear("output.weight", c.Vocabulary, c.Width)
+	a.norm = a.normOf("output_norm", c.Width)
+	a.unembed = &nn.Linear{W: a.embed.W}
+	if !s.tied() {
+		a.unembed = a.linear("output", c.Vocabulary, c.Width, false)
 	}
 	if err := s.failed(); err != nil {
 		return nil, err
 	}
-	// llama.cpp stores query and key rows so that pairs are neighbours.
-	n.rotary = op.NewRotary(op.Interleaved, c.HeadDim, c.RopeDim, c.RopeBase)
-	n.finish()
-	return n, nil
+	a.attend(s.layout(f))
+	a.finish()
+	return a.Decoder, nil
+}
+
+func (a *assembly) block(b *block, at string) {
+	c, f := &a.Config, a.family
+	qw, kvw := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	b.attnNorm = a.normOf(at+"attn_norm", c.Width)
+	b.mlpNorm = a.normOf(at+"ffn_norm", c.Width)
+	if f.headNorm {
+		b.qNorm, b.kNorm = a.normOf(at+"attn_q_norm", c.HeadDim), a.normOf(at+"attn_k_norm", c.HeadDim)
+	}
+	if f.postNorm {
+		b.attnPost, b.mlpPost = a.normOf(at+"post_attention_norm", c.Width), a.normOf(at+"post_ffw_norm", c.Width)
+	}
+	b.linear[pass.QueryProj] = a.linear(at+"attn_q", qw, c.Width, f.qkvBias)
+	b.linear[pass.KeyProj] = a.linear(at+"attn_k", kvw, c.Width, f.qkvBias)
+	b.linear[pass.ValueProj] = a.linear(at+"attn_v", kvw, c.Width, f.qkvBias)
+	b.linear[pass.OutputProj] = a.linear(at+"attn_output", c.Width, qw, f.bias)
+	if f.plain == nil {
+		b.linear[pass.GateProj] = a.linear(at+"ffn_gate", c.MLP, c.Width, f.bias)
+	}
+	b.linear[pass.UpProj] = a.linear(at+"ffn_up", c.MLP, c.Width, f.bias)
+	b.linear[pass.DownProj] = a.linear(at+"ffn_down", c.Width, c.MLP, f.bias)
+}
+
+// attend makes what layers need to look back.
+func (a *assembly) attend(layout op.RotaryLayout) {
+	c, f := &a.Config, a.family
+	a.global.heads = pass.Heads{Query: c.Heads, KV: c.KVHeads, Dim: c.HeadDim}
+	if !f.learned {
+		a.global.rotary = op.NewRotary(layout, c.HeadDim, c.RopeDim, c.RopeBase)
+	}
+	if c.Window > 0 {
+		a.local.heads = a.global.heads
+		a.local.heads.Window = c.Window
+		a.local.rotary = op.NewRotary(layout, c.HeadDim, c.RopeDim, c.LocalRopeBase)
+	}
+}
+
+func (a *assembly) take(name string, p part, rows, cols int) *op.Weight {
+	w := a.source.weight(name, p, rows, cols)
+	a.weights = append(a.weights, w)
+	return w
+}
+
+func (a *assembly) linear(name string, out, in int, biased bool) nn.Layer {
+	l := &nn.Linear{W: a.take(name+".weight", matrix, out, in)}
+	if biased {
+		l.B = a.take(name+".bias", bias, 1, out)
+	}
+	return l
+}
+
+func (a *assembly) normOf(name string, width int) norm {
+	w := a.take(name+".weight", gain, 1, width)
+	if a.family.layerNorm {
+		return &nn.LayerNorm{W: w, B: a.take(name+".bias", bias, 1, width), Eps: a.Config.Eps}
+	}
+	return &nn.RMSNorm{W: w, Eps: a.Config.Eps}
 }

@@ -1,6 +1,7 @@
 package lm_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/micaml/mica/op"
@@ -31,8 +32,28 @@ func TestConform(t *testing.T) {
 	}
 }
 
+func TestConformOfFamilies(t *testing.T) {
+	for _, a := range architectures {
+		for _, kind := range []tensor.DType{tensor.F32, tensor.Q8_0} {
+			t.Run(fmt.Sprint(a, " ", kind), func(t *testing.T) {
+				n := tinyOf(t, a, kind)
+				c := passtest.Case{Net: n, Steps: true, Seqs: threeSeqs, Modes: []op.Mode{op.Exact}}
+				if kind == tensor.F32 {
+					c.Weights = n.Weights()
+				} else {
+					c.Modes = []op.Mode{op.Fast}
+				}
+				passtest.Conform(t, c)
+			})
+		}
+	}
+}
+
 // A steady step from token to token allocates nothing.
 func TestStepAllocatesNothing(t *testing.T) {
+	for _, a := range architectures {
+		t.Run(a, func(t *testing.T) { noAllocs(t, 300, tinyOf(t, a, tensor.Q8_0)) })
+	}
 	noAllocs(t, tiny(t, tensor.Q8_0).Config.Vocabulary, tiny(t, tensor.Q8_0))
 }
 

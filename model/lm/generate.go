@@ -20,6 +20,10 @@ type Options struct {
 	Timing  *Timing             // filled in if not nil
 }
 
+// ahead is how many tokens memory is reserved for before they come. An answer
+// that may fill a context of many thousands rarely does.
+const ahead = 512
+
 // Timing tells where the time went.
 type Timing struct {
 	Prompt time.Duration // until the first token is known
@@ -51,7 +55,7 @@ func Generate(ctx context.Context, eng *pass.Engine, seq *pass.Seq, o Options) i
 			}
 		}
 		if room > 0 {
-			seq.Reserve(room)
+			seq.Reserve(min(room, ahead))
 		}
 		start := time.Now()
 		var p *pass.Pass

@@ -2,6 +2,8 @@ package lm_test
 
 import (
 	"bytes"
+	"compress/gzip"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -29,6 +31,28 @@ func newDraft(t *testing.T) *draft {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return draftOf(t, b)
+}
+
+// familyDraft is the checkpoint of a family, which has no tokenizer.
+func familyDraft(t *testing.T, name string) *draft {
+	t.Helper()
+	b, err := os.ReadFile("testdata/families/" + name + ".gguf.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = io.ReadAll(z); err != nil {
+		t.Fatal(err)
+	}
+	return draftOf(t, b)
+}
+
+func draftOf(t *testing.T, b []byte) *draft {
+	t.Helper()
 	f, err := gguf.Parse(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +222,8 @@ func TestHostileModels(t *testing.T) {
 		{"a map of integers", func(d *draft) { d.retype("blk.1.ffn_down.weight", gguf.I8) }, `tensor "blk.1.ffn_down.weight": type I8: not supported`},
 
 		{"no tokenizer", remove("tokenizer.ggml.model"), `key "tokenizer.ggml.model"`},
-		{"other tokenizer", set("tokenizer.ggml.model", "llama"), `key "tokenizer.ggml.model": tokenizer "llama": not supported`},
+		{"other tokenizer", set("tokenizer.ggml.model", "bert"), `key "tokenizer.ggml.model": tokenizer "bert": not supported`},
+		{"SentencePiece without scores", set("tokenizer.ggml.model", "llama"), `key "tokenizer.ggml.scores"`},
 		{"other pre-tokenizer", set("tokenizer.ggml.pre", "klingon"), `"klingon"`},
 		{"no tokens", remove("tokenizer.ggml.tokens"), `key "tokenizer.ggml.tokens"`},
 		{"tokens are numbers", set("tokenizer.ggml.tokens", []uint32{1, 2}), `key "tokenizer.ggml.tokens"`},
@@ -229,24 +254,77 @@ func TestHostileModels(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDraft(t)
 			c.spoil(d)
-			path := d.write()
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			m, err := lm.Open(path)
-			runtime.ReadMemStats(&after)
-			if err == nil {
-				m.Close()
-				t.Fatal("it opened")
-			}
-			if !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %q doesn't say %q", err, c.want)
-			}
-			if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
-				t.Errorf("%d bytes were allocated", n)
-			}
+			refused(t, d, c.want)
 		})
 	}
 	t.Logf("%d models", len(cases))
+}
+
+// refused opens a model that must not open.
+func refused(t *testing.T, d *draft, want string) {
+	t.Helper()
+	path := d.write()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m, err := lm.Open(path)
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		m.Close()
+		t.Fatal("it opened")
+	}
+	if !strings.Contains(err.Error(), want) {
+		t.Errorf("error %q doesn't say %q", err, want)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+		t.Errorf("%d bytes were allocated", n)
+	}
+}
+
+// What other families have besides Llama's keys and tensors.
+func TestHostileFamilies(t *testing.T) {
+	nan := float32(math.NaN())
+	set := func(key string, v any) func(*draft) { return func(d *draft) { d.set(key, v) } }
+	for _, c := range []struct {
+		family, name string
+		spoil        func(*draft)
+		want         string
+	}{
+		{"qwen2", "nothing wrong but the tokenizer", func(*draft) {}, `key "tokenizer.ggml.model"`},
+		{"qwen2", "no bias", func(d *draft) { d.drop("blk.0.attn_k.bias") }, `tensor "blk.0.attn_k.bias": missing`},
+		{"qwen2", "a bias too short", func(d *draft) { d.reshape("blk.0.attn_k.bias", 8) }, `tensor "blk.0.attn_k.bias": shape [8], and the configuration says [16 1]`},
+		{"qwen2", "a bias in halves", func(d *draft) { d.retype("blk.0.attn_k.bias", gguf.F16) }, `tensor "blk.0.attn_k.bias": a bias must be F32, not F16`},
+		{"qwen2", "a bias of the output", func(d *draft) { d.add("blk.0.attn_output.bias", 32) }, `tensor "blk.0.attn_output.bias": the qwen2 architecture has no such part`},
+		{"qwen2", "a window", set("qwen2.attention.sliding_window", uint32(4)), `key "qwen2.attention.sliding_window": not supported`},
+		{"qwen3", "no norm of keys", func(d *draft) { d.drop("blk.1.attn_k_norm.weight") }, `tensor "blk.1.attn_k_norm.weight": missing`},
+		{"qwen3", "a norm of all heads", func(d *draft) { d.reshape("blk.1.attn_q_norm.weight", 48) }, `tensor "blk.1.attn_q_norm.weight": shape [48], and the configuration says [12 1]`},
+		{"gpt2", "three maps", func(d *draft) { d.rename("blk.0.attn_qkv.weight", "blk.0.attn_q.weight") }, `tensor "blk.0.attn_qkv.weight": missing`},
+		{"gpt2", "two thirds", func(d *draft) { d.reshape("blk.0.attn_qkv.weight", 32, 64) }, `tensor "blk.0.attn_qkv.weight": shape [32 64], and the configuration says [32 96]`},
+		{"gpt2", "two thirds of a bias", func(d *draft) { d.reshape("blk.1.attn_qkv.bias", 64) }, `tensor "blk.1.attn_qkv.bias": shape [64], and the configuration says [96 1]`},
+		{"gpt2", "fewer keys", set("gpt2.attention.head_count_kv", uint32(2)), `tensor "blk.0.attn_qkv.weight": shape [32 96], and the configuration says [32 64]`},
+		{"gpt2", "no positions", func(d *draft) { d.drop("position_embd.weight") }, `tensor "position_embd.weight": missing`},
+		{"gpt2", "more positions than rows", set("gpt2.context_length", uint32(64)), `tensor "position_embd.weight": shape [32 32], and the configuration says [32 64]`},
+		{"gpt2", "2^28 positions", set("gpt2.context_length", uint32(1<<28)), `tensor "position_embd.weight"`},
+		{"gpt2", "epsilon NaN", set("gpt2.attention.layer_norm_epsilon", nan), `key "gpt2.attention.layer_norm_epsilon"`},
+		{"gpt2", "a gate", func(d *draft) { d.add("blk.0.ffn_gate.weight", 32, 48) }, `tensor "blk.0.ffn_gate.weight": the gpt2 architecture has no such part`},
+		{"gptneox", "no bias of a norm", func(d *draft) { d.drop("output_norm.bias") }, `tensor "output_norm.bias": missing`},
+		{"gptneox", "odd rotary dimensions", set("gptneox.rope.dimension_count", uint32(3)), `key "gptneox.rope.dimension_count": 3 rotary dimensions in a head of 8`},
+		{"gptneox", "parallel a number", set("gptneox.use_parallel_residual", uint32(1)), `key "gptneox.use_parallel_residual"`},
+		{"gemma3", "no norm behind", func(d *draft) { d.drop("blk.2.post_ffw_norm.weight") }, `tensor "blk.2.post_ffw_norm.weight": missing`},
+		{"gemma3", "soft caps", set("gemma3.attn_logit_softcapping", float32(50)), `key "gemma3.attn_logit_softcapping": not supported`},
+		{"gemma3", "soft caps at the end", set("gemma3.final_logit_softcapping", float32(30)), `key "gemma3.final_logit_softcapping": not supported`},
+		{"gemma3", "a window for each layer", set("gemma3.attention.sliding_window", []uint32{4, 4, 4}), `key "gemma3.attention.sliding_window"`},
+		{"gemma3", "a window of 2^40", set("gemma3.attention.sliding_window", uint64(1<<40)), `key "gemma3.attention.sliding_window": 1099511627776 is not in`},
+		{"gemma3", "a pattern of 0", set("gemma3.attention.sliding_window_pattern", uint32(0)), `key "gemma3.attention.sliding_window_pattern": 0 is not in`},
+		{"gemma3", "a pattern by layer", set("gemma3.attention.sliding_window_pattern", []bool{true, false, true}), `key "gemma3.attention.sliding_window_pattern"`},
+		{"gemma3", "local base 0", set("gemma3.rope.freq_base_swa", float32(0)), `key "gemma3.rope.freq_base_swa": base 0`},
+		{"gemma3", "scaled positions", set("gemma3.rope.scaling.factor", float32(8)), `key "gemma3.rope.scaling.factor": not supported`},
+	} {
+		t.Run(c.family+", "+c.name, func(t *testing.T) {
+			d := familyDraft(t, c.family)
+			c.spoil(d)
+			refused(t, d, c.want)
+		})
+	}
 }
 
 // What is harmless opens: the same file with keys that say nothing, tied

@@ -14,10 +14,15 @@ var ErrNoTemplate = errors.New("lm: the model has no chat template")
 // for its next turn. Only the template can make control tokens: what the
 // messages say is text, whatever it looks like.
 func (m *Model) Chat(messages ...chat.Message) ([]int32, error) {
+	return m.Prompt(chat.Input{Messages: messages, AddGenerationPrompt: true})
+}
+
+// Prompt is [Model.Chat] for a conversation with tools or other variables of
+// the template. BOS and EOS of in are the model's own, whatever they say.
+func (m *Model) Prompt(in chat.Input) ([]int32, error) {
 	if m.Template == nil {
 		return nil, ErrNoTemplate
 	}
-	in := chat.Input{Messages: messages, AddGenerationPrompt: true}
 	in.BOS, _ = m.Tokenizer.Piece(m.Tokenizer.BOS())
 	in.EOS, _ = m.Tokenizer.Piece(m.Tokenizer.EOS())
 	segments, err := m.Template.Segments(in, m.specials)

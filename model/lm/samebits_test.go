@@ -52,7 +52,7 @@ type way struct {
 	prompt  []int32 // the sequence
 }
 
-func (w way) run(t *testing.T, n *lm.Llama, mode op.Mode) outcome {
+func (w way) run(t *testing.T, n *lm.Decoder, mode op.Mode) outcome {
 	t.Helper()
 	eng := pass.NewEngine(n, pass.Options{Mode: mode, Threads: w.threads, Tile: w.tile})
 	defer eng.Close()
@@ -180,7 +180,7 @@ func ways(prompt []int32, depth int) []way {
 	return w
 }
 
-func sameBits(t *testing.T, n *lm.Llama, mode op.Mode, prompt []int32) {
+func sameBits(t *testing.T, n *lm.Decoder, mode op.Mode, prompt []int32) {
 	t.Helper()
 	var want outcome
 	for i, w := range ways(prompt, n.Config.Layers) {
@@ -202,7 +202,7 @@ func sameBits(t *testing.T, n *lm.Llama, mode op.Mode, prompt []int32) {
 }
 
 // sameSamples draws tokens with a seed.
-func sameSamples(t *testing.T, n *lm.Llama, mode op.Mode, prompt []int32) {
+func sameSamples(t *testing.T, n *lm.Decoder, mode op.Mode, prompt []int32) {
 	t.Helper()
 	var want []int32
 	for _, threads := range []int{1, 2, 3} {
@@ -224,7 +224,7 @@ func sameSamples(t *testing.T, n *lm.Llama, mode op.Mode, prompt []int32) {
 }
 
 // tiny is a random network with a group of 3 query heads for a KV head.
-func tiny(t testing.TB, kind tensor.DType) *lm.Llama {
+func tiny(t testing.TB, kind tensor.DType) *lm.Decoder {
 	t.Helper()
 	n, err := lm.NewRandom(lm.Config{Architecture: "llama", Layers: 4, Width: 96, Heads: 6, KVHeads: 2, HeadDim: 16, MLP: 160,
 		Vocabulary: 300, Context: 2048, RopeBase: 10000, RopeDim: 16, Eps: 1e-5}, kind, 21)
@@ -232,6 +232,36 @@ func tiny(t testing.TB, kind tensor.DType) *lm.Llama {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// architectures are those that the tests below go through.
+var architectures = []string{"llama", "qwen2", "qwen3", "gpt2", "gptneox", "gemma3"}
+
+// tinyOf is a random network of an architecture, a window shorter than the
+// prompts.
+func tinyOf(t testing.TB, architecture string, kind tensor.DType) *lm.Decoder {
+	t.Helper()
+	c := lm.Config{Architecture: architecture, Layers: 3, Width: 64, Heads: 4, KVHeads: 2, HeadDim: 16, MLP: 96,
+		Vocabulary: 300, Context: 2048, RopeBase: 10000, RopeDim: 16, Eps: 1e-5}
+	switch architecture {
+	case "gptneox":
+		c.Parallel, c.RopeDim = true, 4
+	case "gemma3":
+		c.Window, c.Pattern, c.LocalRopeBase, c.QueryDim = 20, 2, 100, 24
+	}
+	n, err := lm.NewRandom(c, kind, 22)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestSameBitsOfFamilies(t *testing.T) {
+	for _, a := range architectures {
+		for kind, mode := range map[tensor.DType]op.Mode{tensor.F32: op.Exact, tensor.Q8_0: op.Fast} {
+			t.Run(fmt.Sprint(a, " ", mode), func(t *testing.T) { sameBits(t, tinyOf(t, a, kind), mode, randomTokens(1, 150, 300)) })
+		}
+	}
 }
 
 func TestSameBits(t *testing.T) {
@@ -284,6 +314,12 @@ func TestKernelTiersSameBits(t *testing.T) {
 			for _, mode := range []op.Mode{op.Exact, op.Fast} {
 				o := way{threads: 2, prompt: randomTokens(1, 90, 300)}.run(t, tiny(t, kind), mode)
 				all += fmt.Sprintf("%v-%v-%.12s;", kind, mode, o.hash)
+			}
+		}
+		for _, a := range architectures {
+			for _, mode := range []op.Mode{op.Exact, op.Fast} {
+				o := way{threads: 2, prompt: randomTokens(1, 90, 300)}.run(t, tinyOf(t, a, tensor.Q8_0), mode)
+				all += fmt.Sprintf("%v-%v-%.12s;", a, mode, o.hash)
 			}
 		}
 		return all

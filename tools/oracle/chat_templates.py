@@ -49,8 +49,10 @@ def render(template, inp):
     args = {"tools": None, "documents": None, "bos_token": inp.get("bos", ""), "eos_token": inp.get("eos", "")}
     inp = copy.deepcopy(inp)  # Python can be made to change it
     args.update(inp.get("vars", {}))
+    # transformers drops the keys without a value (PreTrainedTokenizerBase.apply_chat_template).
+    messages = [{k: v for k, v in m.items() if v is not None} for m in inp.get("messages", [])]
     return environment().from_string(template).render(
-        messages=inp.get("messages", []), add_generation_prompt=inp.get("add_generation_prompt", False), **args)
+        messages=messages, add_generation_prompt=inp.get("add_generation_prompt", False), **args)
 
 
 def write(path, templates, inputs, pairs):

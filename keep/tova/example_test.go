@@ -1,0 +1,41 @@
+package tova_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/micaml/mica/keep"
+	"github.com/micaml/mica/keep/tova"
+	"github.com/micaml/mica/model/lm"
+	"github.com/micaml/mica/pass"
+	"github.com/micaml/mica/tensor"
+)
+
+// The ten that the newest token attends to most stay.
+func Example() {
+	net, err := lm.NewRandom(lm.Config{Architecture: "llama", Layers: 4, Width: 64, Heads: 4, KVHeads: 2, HeadDim: 16,
+		MLP: 96, Vocabulary: 60, RopeBase: 10000, RopeDim: 16, Eps: 1e-5}, tensor.F32, 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	eng := pass.NewEngine(net, pass.Options{})
+	defer eng.Close()
+
+	seq := pass.NewSeq()
+	for i := range int32(40) {
+		seq.Append(i * 7 % 60)
+	}
+	if _, err := keep.Compress(eng, seq, len(seq.Tokens), tova.Method{Budget: 10}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, err := range lm.Generate(context.Background(), eng, seq, lm.Options{Max: 3}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println(len(seq.Tokens), "tokens,", seq.Memory(0).Len(0), "remembered")
+	// Output: 43 tokens, 10 remembered
+}
