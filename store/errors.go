@@ -13,6 +13,7 @@ var (
 	ErrOffline   = errors.New("offline")                                 // the network is forbidden or out of reach
 	ErrMismatch  = errors.New("contents differ from the announced ones") // wrong checksum or size; the bytes were deleted
 	ErrReference = errors.New("not a model reference")                   // ParseRef cannot read it
+	ErrTerms     = errors.New("its licence has not been accepted")       // see Store.Terms and Store.Accept
 )
 
 // An Error says what went wrong with which model, and what to do about it.

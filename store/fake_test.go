@@ -19,13 +19,16 @@ import (
 	"time"
 )
 
-// The test binary plays three parts: the tests; a pip, when a link named pip to it is run; and
+// The test binary plays four parts: the tests; a pip or an npm, when a link of that name to it is run; and
 // another mica process that pulls a model.
 func TestMain(m *testing.M) {
 	self, _ := os.Executable()
+	name := strings.TrimSuffix(filepath.Base(self), ".exe")
 	switch {
-	case strings.TrimSuffix(filepath.Base(self), ".exe") == "pip":
+	case name == "pip":
 		os.Exit(fakePip(os.Args[1:]))
+	case name == "npm":
+		os.Exit(fakeNpm(os.Args[1:]))
 	case os.Getenv("MICA_TEST_PULL") != "":
 		os.Exit(pullProcess())
 	}
@@ -77,9 +80,14 @@ func fakePip(args []string) int {
 		os.WriteFile(filepath.Join(dest, "other-1-py3-none-any.whl"), nil, 0o644)
 	}
 	time.Sleep(50 * time.Millisecond) // long enough for pulls to meet
-	wheel, err := os.ReadFile(os.Getenv("MICA_FAKE_PIP_WHEEL"))
+	from := os.Getenv("MICA_FAKE_PIP_WHEEL")
+	if mode == "index" { // the wheels lie beside it, by name and version
+		name, version, _ := strings.Cut(args[len(args)-1], "==")
+		from = filepath.Join(filepath.Dir(from), strings.ReplaceAll(name, "-", "_")+"-"+version+"-py3-none-any.whl")
+	}
+	wheel, err := os.ReadFile(from)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dest, filepath.Base(os.Getenv("MICA_FAKE_PIP_WHEEL"))), wheel, 0o644)
+		err = os.WriteFile(filepath.Join(dest, filepath.Base(from)), wheel, 0o644)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ERROR:", err)
@@ -129,21 +137,36 @@ func reopen(t *testing.T) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.wait.retry = time.Millisecond
 	return s
 }
 
 // installPip puts a fake pip on the PATH which offers the wheel made of the members.
 func installPip(t *testing.T, mode string, members ...member) {
 	t.Helper()
+	bin := installSelf(t, "pip")
+	wheel := filepath.Join(filepath.Dir(bin), "tiny_model-1.0-py3-none-any.whl")
+	if err := os.WriteFile(wheel, makeZip(t, members...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MICA_FAKE_PIP", mode)
+	t.Setenv("MICA_FAKE_PIP_WHEEL", wheel)
+	t.Setenv("MICA_FAKE_PIP_LOG", filepath.Join(filepath.Dir(bin), "pip.log"))
+	t.Setenv("MICA_FAKE_PIP_BEAT", filepath.Join(filepath.Dir(bin), "beat"))
+}
+
+// installSelf puts the test binary on the PATH under a name, and gives the folder.
+func installSelf(t *testing.T, name string) (bin string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin := os.Getenv("PATH")
+	bin = os.Getenv("PATH")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	exe := filepath.Join(bin, "pip")
+	exe := filepath.Join(bin, name)
 	if runtime.GOOS == "windows" {
 		exe += ".exe"
 	}
@@ -157,14 +180,7 @@ func installPip(t *testing.T, mode string, members ...member) {
 			t.Fatal(err)
 		}
 	}
-	wheel := filepath.Join(filepath.Dir(bin), "tiny_model-1.0-py3-none-any.whl")
-	if err := os.WriteFile(wheel, makeZip(t, members...), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("MICA_FAKE_PIP", mode)
-	t.Setenv("MICA_FAKE_PIP_WHEEL", wheel)
-	t.Setenv("MICA_FAKE_PIP_LOG", filepath.Join(filepath.Dir(bin), "pip.log"))
-	t.Setenv("MICA_FAKE_PIP_BEAT", filepath.Join(filepath.Dir(bin), "beat"))
+	return bin
 }
 
 // A member is one entry of a test's wheel.
@@ -234,12 +250,12 @@ func addBuiltin(t *testing.T, name string, b builtin) {
 	t.Cleanup(func() { delete(builtins, name) })
 }
 
-// files lists what is below a folder, without the locks, which stay by design.
+// files lists what is below a folder, without the locks and the mark of the cache, which stay by design.
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	var found []string
 	filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && filepath.Ext(p) != ".lock" {
+		if err == nil && !e.IsDir() && filepath.Ext(p) != ".lock" && e.Name() != "CACHEDIR.TAG" {
 			rel, _ := filepath.Rel(dir, p)
 			found = append(found, filepath.ToSlash(rel))
 		}

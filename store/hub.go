@@ -20,22 +20,33 @@ import (
 const (
 	dialTimeout   = 5 * time.Second
 	headerTimeout = 10 * time.Second
-	idleTimeout   = 30 * time.Second // without a byte of a download
+	maxRetryAfter = 20 * time.Second // the longest wait that a server may ask for
 )
 
-// maxListing bounds the description of a repository.
-const maxListing = 16 << 20
+// patience is how long the Hub's client waits for a server in trouble.
+type patience struct {
+	retry time.Duration // before the second try; four times as long before each further one
+	idle  time.Duration // without a byte of a download
+}
+
+var defaultPatience = patience{retry: time.Second, idle: 30 * time.Second}
+
+const (
+	maxListing = 16 << 20 // bytes of the description of a repository
+	maxGitFile = 64 << 20 // bytes of a file outside large-file storage
+)
 
 // A hubClient speaks the part of the Hub's protocol that fetching a file needs. It is written
 // by hand because the client library at hand checks no hash, does not resume, refuses the
 // redirects that large files are served by, and prints to standard output.
 type hubClient struct {
 	endpoint *url.URL
+	patience patience
 	http     *http.Client // follows redirects
 	direct   *http.Client // follows them only within the Hub's own address
 }
 
-func newHubClient(env environment) (*hubClient, error) {
+func newHubClient(env environment, wait patience) (*hubClient, error) {
 	u, err := url.Parse(env.endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, &Error{Ref: "HF_ENDPOINT", Err: fmt.Errorf("%q is no address of a Hub", env.endpoint), Hint: "set it to https://HOST or unset it"}
@@ -53,8 +64,8 @@ func newHubClient(env environment) (*hubClient, error) {
 		},
 	}
 	return &hubClient{
-		endpoint: u,
-		http:     &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+		endpoint: u, patience: wait,
+		http: &http.Client{Transport: transport, CheckRedirect: checkRedirect},
 		direct: &http.Client{Transport: transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if !sameOrigin(req.URL, u) {
 				return http.ErrUseLastResponse
@@ -155,26 +166,13 @@ func (i hubInfo) license() string {
 	return ""
 }
 
-// pick checks that the repository has the file, or finds its only GGUF file if name is "".
-func (i hubInfo) pick(name string) (string, error) {
-	var ggufs []string
-	for _, s := range i.Siblings {
-		if s.Name == name && name != "" {
-			return name, nil
-		}
-		if strings.EqualFold(path.Ext(s.Name), ".gguf") && localName(s.Name) == nil {
-			ggufs = append(ggufs, s.Name)
-		}
+// names are the files of the repository.
+func (i hubInfo) names() []string {
+	names := make([]string, len(i.Siblings))
+	for n, s := range i.Siblings {
+		names[n] = s.Name
 	}
-	switch {
-	case name != "":
-		return "", fmt.Errorf("%w: no file %q in the repository%s", ErrNotFound, name, listed(ggufs))
-	case len(ggufs) == 0:
-		return "", fmt.Errorf("%w: no GGUF file in the repository", ErrNotFound)
-	case len(ggufs) > 1:
-		return "", fmt.Errorf("%w: the repository has several GGUF files, name one%s", ErrReference, listed(ggufs))
-	}
-	return ggufs[0], nil
+	return names
 }
 
 // fileURL is where a file of a commit is served.
@@ -186,27 +184,65 @@ func (h *hubClient) fileURL(repo, commit, file string) *url.URL {
 	return h.endpoint.JoinPath(repo, "resolve", commit, strings.Join(parts, "/"))
 }
 
-// announced asks what the Hub says about a file. Only files in large-file storage, as all
-// models are, have a SHA-256; it is in the first answer, before the redirect to the storage.
-func (h *hubClient) announced(ctx context.Context, u *url.URL) (sha string, size int64, err error) {
+// announced asks what the Hub says about a file. What is in large-file storage, as all weights are,
+// has its checksum in the first answer, before the redirect to the storage. Small files have git's.
+func (h *hubClient) announced(ctx context.Context, u *url.URL) (sum checksum, size int64, err error) {
 	resp, err := h.do(ctx, h.direct, http.MethodHead, u, nil)
 	if err != nil {
 		return "", 0, err
 	}
 	resp.Body.Close()
-	sha = strings.Trim(strings.TrimPrefix(resp.Header.Get("X-Linked-Etag"), "W/"), `"`)
-	if !isSHA256(sha) {
-		return "", 0, errors.New("the Hub announces no SHA-256 for the file, so it cannot be checked")
+	name := path.Base(u.Path)
+	etag, length := resp.Header.Get("X-Linked-Etag"), resp.Header.Get("X-Linked-Size")
+	weights := isGGUF(name) || path.Ext(name) == ".safetensors"
+	if etag == "" && !weights && resp.StatusCode == http.StatusOK {
+		etag, length = resp.Header.Get("ETag"), strconv.FormatInt(resp.ContentLength, 10)
 	}
-	size, err = strconv.ParseInt(resp.Header.Get("X-Linked-Size"), 10, 64)
+	sum = checksum(strings.Trim(strings.TrimPrefix(etag, "W/"), `"`))
+	if !sum.valid() || weights && !sum.strong() {
+		return "", 0, fmt.Errorf("the Hub announces no SHA-256 for %s, so it cannot be checked", printable(name, 100))
+	}
+	size, err = strconv.ParseInt(length, 10, 64)
 	if err != nil || size < 0 {
-		return "", 0, errors.New("the Hub announces no size for the file")
+		return "", 0, fmt.Errorf("the Hub announces no size for %s", printable(name, 100))
 	}
-	return sha, size, nil
+	if !sum.strong() && size > maxGitFile {
+		return "", 0, fmt.Errorf("%s has %d bytes and no SHA-256, so it cannot be checked", printable(name, 100), size)
+	}
+	return sum, size, nil
 }
 
-// do sends a request and turns everything but success into an error that says what happened.
+// do sends a request and turns everything but success into an error that says what happened. A server that
+// has trouble of its own is asked again, after a while that grows.
 func (h *hubClient) do(ctx context.Context, c *http.Client, method string, u *url.URL, header http.Header) (*http.Response, error) {
+	for try := 1; ; try++ {
+		resp, err := h.once(ctx, c, method, u, header)
+		if err != nil {
+			return nil, err
+		}
+		if resp.StatusCode < 300 || resp.StatusCode < 400 && c == h.direct {
+			return resp, nil
+		}
+		resp.Body.Close()
+		err = statusError(resp)
+		busy := resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests
+		if !busy || try == fetchTries {
+			return nil, err
+		}
+		wait := h.patience.retry << (2 * (try - 1))
+		if s, e := strconv.Atoi(resp.Header.Get("Retry-After")); e == nil && s >= 0 && h.patience.retry > 0 {
+			wait = min(time.Duration(s)*time.Second, maxRetryAfter)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// once sends one request.
+func (h *hubClient) once(ctx context.Context, c *http.Client, method string, u *url.URL, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return nil, err
@@ -215,23 +251,19 @@ func (h *hubClient) do(ctx context.Context, c *http.Client, method string, u *ur
 		req.Header = header
 	}
 	resp, err := c.Do(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if ue, ok := errors.AsType[*url.Error](err); ok {
-			err = ue.Err // its address may be signed, and is long
-		}
-		if errors.Is(err, errRedirect) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%w: cannot reach %s: %w", ErrOffline, h.endpoint.Host, err)
-	}
-	if resp.StatusCode < 300 || resp.StatusCode < 400 && c == h.direct {
+	if err == nil {
 		return resp, nil
 	}
-	defer resp.Body.Close()
-	return nil, statusError(resp)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err // its address may be signed, and is long
+	}
+	if errors.Is(err, errRedirect) {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w: cannot reach %s: %w", ErrOffline, h.endpoint.Host, err)
 }
 
 // statusError explains an answer. The Hub says in a header what a 401 means: without a login, a repository

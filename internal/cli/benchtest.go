@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/micaml/mica/internal/cpu"
@@ -27,15 +26,15 @@ type benchTest struct {
 }
 
 func (c *call) benchTests() ([]benchTest, error) {
-	prompts, err := lengths("prompt", c.set.prompts)
+	prompts, err := parseList("prompt", c.set.prompts, 0, 1<<20)
 	if err != nil {
 		return nil, err
 	}
-	depths, err := lengths("depth", c.set.depths)
+	depths, err := parseList("depth", c.set.depths, 0, 1<<20)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := lengths("rows", c.set.rows)
+	rows, err := parseList("rows", c.set.rows, 0, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -63,19 +62,6 @@ func (c *call) benchTests() ([]benchTest, error) {
 		return nil, usage("give --prompt N or --gen N above 0", "nothing to measure")
 	}
 	return tests, nil
-}
-
-// lengths reads numbers of tokens: "512,4096".
-func lengths(flag, list string) ([]int, error) {
-	var all []int
-	for f := range strings.SplitSeq(list, ",") {
-		n, err := parseWhole(strings.TrimSpace(f), 0, 1<<20)
-		if err != nil {
-			return nil, usage("write lengths like 512 or 512,4096", "--%s %s: %w", flag, quoted(list), err)
-		}
-		all = append(all, n)
-	}
-	return all, nil
 }
 
 func (c *call) measure(ctx context.Context, eng *pass.Engine, m *model, t benchTest, profile *op.Profile, l *limits) (benchRow, error) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/micaml/mica/internal/atomicfile"
@@ -31,8 +32,8 @@ type verb struct {
 
 // verbs are all verbs, in the order of the help.
 var verbs = []verb{
-	demoVerb, runVerb, lensVerb, benchVerb, tokenizeVerb,
-	pullVerb, listVerb, showVerb, papersVerb, envVerb, versionVerb,
+	demoVerb, runVerb, chatVerb, lensVerb, needleVerb, benchVerb, tokenizeVerb, templateVerb,
+	pullVerb, listVerb, showVerb, checkFileVerb, rmVerb, papersVerb, doctorVerb, envVerb, completionVerb, versionVerb,
 }
 
 // call is one use of a verb.
@@ -78,19 +79,18 @@ func checkVerb(args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return nil
 	}
-	known := []string{"help", "completion", "exit-codes", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
+	known := []string{"help", "exit-codes"}
 	for _, v := range verbs {
 		known = append(known, v.name)
 		if v.alias != "" {
 			known = append(known, v.alias)
 		}
 	}
-	for _, k := range known {
-		if k == args[0] {
-			return nil
-		}
+	asked := []string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd} // by the scripts of completion
+	if slices.Contains(known, args[0]) || slices.Contains(asked, args[0]) {
+		return nil
 	}
-	return usage(didYouMean(args[0], known[:len(known)-2], "`mica help` lists the verbs"), "%s: no such verb", args[0])
+	return usage(didYouMean(args[0], known, "`mica help` lists the verbs"), "%s: no such verb", args[0])
 }
 
 const rootLong = `mica runs a language model and shows what happens between its layers.
@@ -122,12 +122,6 @@ func command(stdin io.Reader, stdout, stderr io.Writer, name *string) *cobra.Com
 	for i := range verbs {
 		root.AddCommand(verbs[i].command(stdin, stdout, stderr, name))
 	}
-	root.InitDefaultCompletionCmd()
-	for _, sub := range root.Commands() {
-		if sub.Name() == "completion" {
-			sub.Short = "print a script that completes mica's words in your shell"
-		}
-	}
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "what the exit codes mean", Long: "Exit codes\n\n" + strings.TrimRight(exitCodesHelp, "\n")})
 	return root
 }
@@ -136,7 +130,11 @@ func (v *verb) command(stdin io.Reader, stdout, stderr io.Writer, name *string) 
 	set := defaults()
 	var opts []*option
 	for _, key := range append(append([]string(nil), v.flags...), everywhere...) {
-		opts = append(opts, findOption(key))
+		o := findOption(key)
+		if slices.ContainsFunc(opts, func(own *option) bool { return own.flag() == o.flag() }) {
+			continue // the verb has its own of that name
+		}
+		opts = append(opts, o)
 	}
 	cmd := &cobra.Command{
 		Use: strings.TrimSpace(v.name + " " + v.args + " [flags]"), Short: v.short, Long: v.long, Example: v.example,
@@ -157,10 +155,15 @@ func (v *verb) command(stdin io.Reader, stdout, stderr io.Writer, name *string) 
 	fs.SortFlags = false
 	for _, o := range opts {
 		val := o.value(set)
-		f := fs.VarPF(named{val, o.arg}, o.flag(), o.short, o.help)
+		short := o.short
+		if short != "" && fs.ShorthandLookup(short) != nil {
+			short = "" // of env, which has the flags of all verbs
+		}
+		f := fs.VarPF(named{val, o.arg}, o.flag(), short, o.help)
 		if o.arg == "" {
 			f.NoOptDefVal = "true"
 		}
+		_ = cmd.RegisterFlagCompletionFunc(f.Name, completer(o)) // fails only for a flag that isn't there
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		from, err := settle(opts, fs, set)
@@ -189,16 +192,6 @@ func (n named) Type() string {
 	return n.arg
 }
 
-// complete offers the models for the first word after a verb that takes one.
-func (v *verb) complete(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	for _, k := range v.flags {
-		if k == "model" && len(args) == 0 {
-			return modelNames(), cobra.ShellCompDirectiveDefault
-		}
-	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
-}
-
 // deliver runs a verb with its result going to standard output or, whole and
 // only if all went well, to the file of -o.
 func (c *call) deliver(run func() error) error {
@@ -208,13 +201,14 @@ func (c *call) deliver(run func() error) error {
 	}
 	var b bytes.Buffer
 	c.out, c.outTTY, c.colorOut = &b, 0, c.set.color == "always"
-	if err := run(); err != nil {
-		return err
+	outcome := run()
+	if outcome != nil && judge(outcome).code != exitDoesNotHold { // a check that fails has a result too
+		return outcome
 	}
 	if err := atomicfile.WriteBytes(path, 0o644, b.Bytes()); err != nil {
 		return failed("name a file in a folder that you can write to", "%w", err)
 	}
-	return nil
+	return outcome
 }
 
 // printJSON writes one document.

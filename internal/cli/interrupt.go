@@ -14,14 +14,19 @@ import (
 const echo = 100 * time.Millisecond
 
 // interruptible returns a context that ends with the first Ctrl-C or
-// termination. The second one ends the program at once.
+// termination. The second one ends the program at once. A verb may have
+// Ctrl-C for itself: see [interrupts].
 func interruptible() (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	own := new(interrupts)
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), interruptsKey{}, own))
 	c := make(chan os.Signal, 2)
 	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		var first time.Time
 		for s := range c {
+			if s == os.Interrupt && own.caught() {
+				continue
+			}
 			cause, code := errInterrupted, exitInterrupted
 			if s == syscall.SIGTERM {
 				cause, code = errTerminated, exitTerminated

@@ -117,17 +117,3 @@ func (c *call) fits(m *model, n int) error {
 	}
 	return usage(hint, "the prompt has %s tokens, and the context holds %s", count(n), count(limit))
 }
-
-// modelNames are the names that completion offers.
-func modelNames() []string {
-	names := store.Names()
-	s, err := store.Open("")
-	if err != nil {
-		return names
-	}
-	have, _ := s.List()
-	for _, m := range have {
-		names = append(names, m.Name)
-	}
-	return names
-}

@@ -16,20 +16,26 @@ type settings struct {
 	selection, mode, color      string
 	output, layers, target      string
 	decode, prompts             string
+	conversation, cache         string
 	depths, rows                string
+	lengths, needleDepths       string
+	methods, fact               string
 
 	predict, context, threads int
 	topK, top, gen, repeat    int
+	trials, answer            int
 	temp, topP                float64
 	seed                      uint64
 
-	json, quiet, verbose, raw, showKept, special, byOp bool
+	json, quiet, verbose, raw, showKept, special, byOp, mark bool
+	acceptLicence, yes, findLayer, fresh                     bool
 }
 
 func defaults() *settings {
 	return &settings{
 		mode: "fast", color: "auto", layers: "all", topK: 40, topP: 0.95,
 		top: 5, gen: 128, repeat: 3, prompts: "512", depths: "0", rows: "0",
+		lengths: "1000,2000,4000", needleDepths: "0,25,50,75,100", methods: "gemfilter snapkv", fact: "number", trials: 1, answer: 32,
 	}
 }
 
@@ -58,7 +64,7 @@ func (o *option) env() string {
 
 // options is the one table of flags.
 var options = []option{
-	{key: "model", short: "m", arg: "MODEL", help: "a file, hf:org/name[@rev][/file], pip:package==version[/path], or a short name", value: text(func(s *settings) *string { return &s.model })},
+	{key: "model", short: "m", arg: "MODEL", help: "a file, hf:org/name[@rev][/file], pip:package==version[/path], npm:package@version[/path], or a short name", value: text(func(s *settings) *string { return &s.model })},
 	{key: "prompt", short: "p", arg: "TEXT", help: "prompt, or the question about the document of -f", value: text(func(s *settings) *string { return &s.prompt })},
 	{key: "file", short: "f", arg: "FILE", help: "document to read before the prompt; - is standard input", value: text(func(s *settings) *string { return &s.file })},
 	{key: "system", arg: "TEXT", help: "system message", value: text(func(s *settings) *string { return &s.system })},
@@ -67,7 +73,9 @@ var options = []option{
 	{key: "context", short: "c", arg: "N", help: "context in tokens; 0: the model's own", value: whole(0, 1<<30, func(s *settings) *int { return &s.context })},
 	{key: "threads", short: "t", arg: "N", help: "threads; 0: one for each core", value: whole(0, 1024, func(s *settings) *int { return &s.threads })},
 	{key: "mode", arg: "MODE", help: "numeric mode: exact (float32) or fast (8-bit rows, f16 cache)", value: choice([]string{"exact", "fast"}, func(s *settings) *string { return &s.mode })},
-	{key: "select", arg: "METHOD", help: "keep only some tokens of the prompt: " + strings.Join(methodUsage(), ", "), value: text(func(s *settings) *string { return &s.selection })},
+	{key: "select", arg: "METHOD", help: "keep only some tokens of the prompt: " + strings.Join(methodUsage(methods), ", "), value: text(func(s *settings) *string { return &s.selection })},
+	// MICA_CACHE is the folder of the models.
+	{key: "kv-cache", name: "cache", arg: "METHOD", help: "remember only some keys and values: " + strings.Join(methodNames(caches), ", "), value: text(func(s *settings) *string { return &s.cache })},
 	{key: "show-kept", help: "show what the selection kept, with the gaps", value: toggle(func(s *settings) *bool { return &s.showKept })},
 	{key: "temp", arg: "X", help: "temperature; 0: always the likeliest token", value: real(0, 100, func(s *settings) *float64 { return &s.temp })},
 	{key: "top-k", arg: "N", help: "sample from the N likeliest tokens; 0: from all", value: whole(0, 1<<30, func(s *settings) *int { return &s.topK })},
@@ -79,11 +87,23 @@ var options = []option{
 	{key: "rows", arg: "N[,N]", help: "tokens to pass at once, with the logits of each", value: text(func(s *settings) *string { return &s.rows })},
 	{key: "by-op", help: "tell where the time goes, by op, and how far from the machine's limits", value: toggle(func(s *settings) *bool { return &s.byOp })},
 	{key: "repeat", arg: "N", help: "runs of each test", value: whole(1, 1000, func(s *settings) *int { return &s.repeat })},
+	{key: "length", arg: "N[,N]", help: "lengths of the text, in tokens", value: text(func(s *settings) *string { return &s.lengths })},
+	{key: "depths", name: "depth", arg: "N[,N]", help: "where the fact is hidden, in percent of the text", value: text(func(s *settings) *string { return &s.needleDepths })},
+	{key: "methods", arg: "METHODS", help: "methods to compare, separated by blanks, each as for --select or --cache, or both with a + between", value: text(func(s *settings) *string { return &s.methods })},
+	{key: "trials", arg: "N", help: "facts to hide in each place", value: whole(1, 1000, func(s *settings) *int { return &s.trials })},
+	{key: "fact", arg: "KIND", help: "what is hidden: number (five digits of a city) or sandwich (the paper's)", value: choice([]string{"number", "sandwich"}, func(s *settings) *string { return &s.fact })},
+	{key: "answer", arg: "N", help: "tokens of an answer at most", value: whole(1, 4096, func(s *settings) *int { return &s.answer })},
+	{key: "find-layer", help: "find the layer in which GemFilter should look", value: toggle(func(s *settings) *bool { return &s.findLayer })},
+	{key: "fresh", help: "ask again what was answered before", value: toggle(func(s *settings) *bool { return &s.fresh })},
 	{key: "layers", arg: "LIST", help: "layers to look at: 0-11, 4,8, -1 (the last), all", value: text(func(s *settings) *string { return &s.layers })},
 	{key: "top", arg: "N", help: "guesses to give for each position", value: whole(1, 1000, func(s *settings) *int { return &s.top })},
 	{key: "target", arg: "TOKEN", help: "token whose rank to follow, such as \" Paris\"", value: text(func(s *settings) *string { return &s.target })},
 	{key: "decode", arg: "IDS", help: "turn ids into text: 12,345", value: text(func(s *settings) *string { return &s.decode })},
 	{key: "special", help: "let the text spell control tokens such as <|im_start|>", value: toggle(func(s *settings) *bool { return &s.special })},
+	{key: "conversation", name: "file", short: "f", arg: "FILE", help: "conversation to render, as JSON; - is standard input", value: text(func(s *settings) *string { return &s.conversation })},
+	{key: "mark", name: "verbose", short: "v", help: "mark what came from the conversation", value: toggle(func(s *settings) *bool { return &s.mark })},
+	{key: "accept-licence", help: "accept the licence of a model that asks for it", value: toggle(func(s *settings) *bool { return &s.acceptLicence })},
+	{key: "yes", short: "y", help: "don't ask", value: toggle(func(s *settings) *bool { return &s.yes })},
 	{key: "json", help: "one JSON document on standard output", value: toggle(func(s *settings) *bool { return &s.json })},
 	{key: "output", short: "o", arg: "FILE", help: "write the result to FILE", value: text(func(s *settings) *string { return &s.output })},
 	{key: "quiet", short: "q", help: "no progress and no notices", value: toggle(func(s *settings) *bool { return &s.quiet })},
@@ -161,6 +181,19 @@ func parseWhole(s string, lo, hi int) (int, error) {
 		return 0, fmt.Errorf("less than %d", lo)
 	}
 	return n, nil
+}
+
+// parseList reads whole numbers of a flag: "512,4096".
+func parseList(flag, list string, lo, hi int) ([]int, error) {
+	var all []int
+	for f := range strings.SplitSeq(list, ",") {
+		n, err := parseWhole(strings.TrimSpace(f), lo, hi)
+		if err != nil {
+			return nil, usage("write numbers like 512 or 512,4096", "--%s %s: %w", flag, quoted(list), err)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 func real(lo, hi float64, at func(*settings) *float64) func(*settings) pflag.Value {

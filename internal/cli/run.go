@@ -20,11 +20,15 @@ template unless --raw is given.
 
 --select METHOD keeps the tokens of the prompt that the method picks, and answers
 from those as a prompt of their own. gemfilter reads the whole prompt for that,
-but only through the lower layers.`,
+but only through the lower layers. --cache METHOD reads the prompt whole, and
+then each layer remembers only the keys and values that the method picks:
+
+  ` + strings.Join(methodUsage(caches), "\n  "),
 	example: `  mica run smollm2 "Why is the sky blue?"
   mica run smollm2 -f notes.txt -p "When is the review?" --select gemfilter --show-kept
+  mica run smollm2 -f notes.txt -p "When is the review?" --cache snapkv:budget=256 -v
   git log -5 | mica run smollm2 -f - -p "What changed?"`,
-	flags: []string{"model", "prompt", "file", "system", "raw", "predict", "context", "select", "show-kept",
+	flags: []string{"model", "prompt", "file", "system", "raw", "predict", "context", "select", "show-kept", "kv-cache",
 		"mode", "temp", "top-k", "top-p", "seed", "threads", "verbose"},
 	run: runRun,
 }
@@ -48,6 +52,7 @@ type answer struct {
 	PeakRSS      int64     `json:"peak_rss_bytes"`
 	Finish       string    `json:"finish_reason"`
 	Select       *selected `json:"select"`
+	Cache        *cached   `json:"cache"`
 
 	decode time.Duration
 }
@@ -63,6 +68,10 @@ type selected struct {
 
 func runRun(ctx context.Context, c *call) error {
 	sel, err := parseSelection(c.set.selection)
+	if err != nil {
+		return err
+	}
+	cacheName, cache, err := parseCache(c.set.cache)
 	if err != nil {
 		return err
 	}
@@ -97,7 +106,7 @@ func runRun(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	g := generation{m: m, eng: eng, ids: ids, method: method, start: start, max: c.set.predict}
+	g := generation{m: m, eng: eng, ids: ids, method: method, cache: cache, start: start, max: c.set.predict}
 	if g.context, err = c.contextOf(m); err != nil {
 		return err
 	}
@@ -119,6 +128,9 @@ func runRun(ctx context.Context, c *call) error {
 	}
 	if sel != nil {
 		a.Select.Method = sel.method.name
+	}
+	if a.Cache != nil {
+		a.Cache.Method = cacheName
 	}
 	if c.set.verbose {
 		c.tell(a)
@@ -158,6 +170,9 @@ func (c *call) tell(a *answer) {
 	}
 	c.note("prefill   %s, %.0f tokens/s", seconds(time.Duration(a.PrefillMS*1e6)), a.PrefillRate)
 	c.note("decode    %s, %s tokens, %.1f tokens/s", seconds(a.decode), count(len(a.TokenIDs)), a.DecodeRate)
+	if a.Cache != nil {
+		c.note("cache     %s, in %s", a.Cache, seconds(time.Duration(a.Cache.CompressMS*1e6)))
+	}
 	c.note("memory    %s of keys and values, %s in all", size(a.KVBytes), size(a.PeakRSS))
 }
 
@@ -166,7 +181,8 @@ type generation struct {
 	m            *model
 	eng          *pass.Engine
 	ids          []int32
-	method       keep.Selector // nil: the whole prompt
+	method       keep.Selector   // nil: the whole prompt
+	cache        keep.Compressor // nil: all of it is remembered
 	sampler      lm.Sampler
 	max, context int
 	start        time.Time          // of the work on this prompt
@@ -192,6 +208,13 @@ func (g *generation) run(ctx context.Context, u *ui) (*answer, error) {
 		if g.selected != nil {
 			g.selected(s.Kept)
 		}
+	}
+	if g.cache != nil {
+		report, err := compressed(g.eng, seq, g.cache)
+		if err != nil {
+			return a, err
+		}
+		defer func() { a.Cache = report() }()
 	}
 	var timing lm.Timing
 	stop := u.working("reading %s tokens", count(len(seq.Tokens)))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 )
@@ -57,13 +56,10 @@ func runShow(_ context.Context, c *call) error {
 	}
 	cfg := m.config()
 	d := description{
-		head: c.head(digest), Name: m.file.Name, Path: m.file.Path, Format: "gguf", Architecture: cfg.Architecture, Title: cfg.Name,
+		head: c.head(digest), Name: m.file.Name, Path: m.file.Path, Format: m.Format, Architecture: cfg.Architecture, Title: cfg.Name,
 		Layers: cfg.Layers, Width: cfg.Width, Heads: cfg.Heads, KVHeads: cfg.KVHeads, HeadDim: cfg.HeadDim, MLP: cfg.MLP,
 		Vocabulary: cfg.Vocabulary, Context: cfg.Context, Parameters: m.Parameters, Tensors: m.Types, WeightsBytes: m.Weights,
 		FileBytes: m.file.Size, ChatTemplate: m.Template != nil, FilterLayer: filterLayer(m), Source: m.file.Source, License: m.file.License,
-	}
-	if st, err := os.Stat(m.file.Path); err == nil {
-		d.FileBytes = st.Size()
 	}
 	if c.set.json {
 		return c.printJSON(d)
@@ -93,7 +89,7 @@ func (d *description) print(c *call) {
 		{"context", count(d.Context) + " tokens"},
 		{"tensors", strings.Join(types, ", ")},
 		{"template", template},
-		{"format", "GGUF, " + size(d.FileBytes)},
+		{"format", strings.Replace(d.Format, "gguf", "GGUF", 1) + ", " + size(d.FileBytes)},
 		{"file", d.Path},
 		{"digest", d.Digest},
 		{"source", d.Source},

@@ -21,7 +21,9 @@ package cli
 //  8. An error is one line, mica VERB: what: why, and one line with the way
 //     out. No stack, no usage dump.
 //  9. Ctrl-C stops cleanly and says so in one line; a second one ends at once.
-// 10. Nothing asks questions: what works at a desk works in a script.
+// 10. Nothing asks questions, so that what works at a desk works in a script,
+//     but for two: accepting a licence, and deleting. These ask on a terminal
+//     only, take any answer but yes for a no, and have a flag that answers.
 
 import (
 	"fmt"
