@@ -41,11 +41,7 @@ func (h Heat) SVG() []byte {
 	width := max(margin+labelWidth+len(h.Panels)*(panel+gap), 6*utf8.RuneCountInString(h.Foot), letterWidth*utf8.RuneCountInString(h.Title)) + margin
 	height := headHeight + cellHeight*len(h.Rows) + footHeight
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13" fill="#333">
-<title>%s</title>
-<rect width="100%%" height="100%%" fill="#fff"/>
-<text x="%d" y="28" font-size="16" font-weight="600">%[3]s</text>
-`, width, height, html.EscapeString(h.Title), margin)
+	begin(&b, width, height, h.Title, margin, 28)
 	for y, label := range h.Rows {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", margin+labelWidth-8, headHeight+y*cellHeight+cellHeight/2+5, html.EscapeString(label))
 	}
@@ -54,9 +50,7 @@ func (h Heat) SVG() []byte {
 	for i, p := range h.Panels {
 		h.panel(&b, p, margin+labelWidth+i*(panel+gap))
 	}
-	fmt.Fprintf(&b, `<text x="%d" y="%d" font-size="11" fill="#666">%s</text>
-</svg>
-`, margin, height-10, html.EscapeString(h.Foot))
+	end(&b, h.Foot, margin, height-10)
 	return b.Bytes()
 }
 

@@ -68,11 +68,7 @@ func (c Chart) SVG() []byte {
 		height += 20
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13" fill="#333">
-<title>%s</title>
-<rect width="100%%" height="100%%" fill="#fff"/>
-<text x="%d" y="24" font-size="16" font-weight="600">%[3]s</text>
-`, chartWidth, height, html.EscapeString(c.Title), left)
+	begin(&b, chartWidth, height, c.Title, left, 24)
 	for y := 0.0; y <= limit*1.001; y += step {
 		fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
 			left, chartWidth-right, rise(y), rise(y), left-8, rise(y)+4, number(y))
@@ -92,11 +88,25 @@ func (c Chart) SVG() []byte {
 	for i, l := range c.Lines {
 		l.draw(&b, i, c.Y, place, rise)
 	}
-	if c.Foot != "" {
-		fmt.Fprintf(&b, `<text x="%d" y="%d" font-size="11" fill="#666">%s</text>`+"\n", left, height-8, html.EscapeString(c.Foot))
+	end(&b, c.Foot, left, height-8)
+	return b.Bytes()
+}
+
+// begin opens a picture on white with its title at (x, y).
+func begin(b *bytes.Buffer, width, height int, title string, x, y int) {
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="13" fill="#333">
+<title>%s</title>
+<rect width="100%%" height="100%%" fill="#fff"/>
+<text x="%d" y="%d" font-size="16" font-weight="600">%[3]s</text>
+`, width, height, html.EscapeString(title), x, y)
+}
+
+// end closes a picture with its foot, a small line at (x, y), if it has one.
+func end(b *bytes.Buffer, foot string, x, y int) {
+	if foot != "" {
+		fmt.Fprintf(b, `<text x="%d" y="%d" font-size="11" fill="#666">%s</text>`+"\n", x, y, html.EscapeString(foot))
 	}
 	b.WriteString("</svg>\n")
-	return b.Bytes()
 }
 
 // draw adds a line, a dot for each point, and its place in the legend.

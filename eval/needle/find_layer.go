@@ -45,11 +45,30 @@ func Layers(curves [][]gemfilter.Near) []Layer {
 // first with D_l = 0. D_l asks for the needle's first token only and in small
 // models may be 0 where half of the needle is lost, or never 0 in every prompt.
 // So it is the first layer that is as good as the best, less a tenth, in both:
-// in how many prompts it finds the needle, and in how much of it it keeps.
+// in how many prompts it finds the needle, and in how much of it it keeps. If
+// there is none, it is the layer that misses the best by least. -1 of no layers.
 func Choose(layers []Layer) int {
 	var found, recall float64
 	for _, l := range layers {
 		found, recall = max(found, l.Found), max(recall, l.Recall)
 	}
-	return slices.IndexFunc(layers, func(l Layer) bool { return l.Found >= 0.9*found && l.Recall >= 0.9*recall })
+	at, most := -1, -1.0
+	for i, l := range layers {
+		share := min(part(l.Found, found), part(l.Recall, recall))
+		if share >= 0.9 {
+			return i
+		}
+		if share > most {
+			at, most = i, share
+		}
+	}
+	return at
+}
+
+// part is x as a share of the best; where the best is nothing, all are as good.
+func part(x, best float64) float64 {
+	if best == 0 {
+		return 1
+	}
+	return x / best
 }

@@ -2,12 +2,12 @@ package cli
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/micaml/mica/eval/needle"
 	"github.com/micaml/mica/pass"
 	"github.com/micaml/mica/store"
 )
@@ -22,11 +22,6 @@ if it isn't on this machine.`,
 	flags: []string{"model", "select", "mode", "threads"},
 	run:   runDemo,
 }
-
-// The document is of 1730; the fact is ours. See demo/README.md.
-//
-//go:embed demo/opticks.txt
-var demoDocument string
 
 const (
 	demoModel    = "smollm2"
@@ -87,7 +82,7 @@ func runDemo(ctx context.Context, c *call) error {
 		return err
 	}
 	defer eng.Close()
-	text := prompt{document: hide(demoDocument, demoNeedle, demoDepth), question: demoQuestion}
+	text := prompt{document: hide(needle.Opticks, demoNeedle, demoDepth), question: demoQuestion}
 	ids, err := c.tokens(m, text)
 	if err != nil {
 		return err
@@ -119,7 +114,7 @@ func runDemo(ctx context.Context, c *call) error {
 		}
 		doc.Rows = append(doc.Rows, row)
 	}
-	from, to := m.find(ids, demoNeedle)
+	from, to := needle.Find(m.Tokenizer, ids, demoNeedle)
 	around := func(color bool) string {
 		return keptBetween(m, ids, kept, max(0, from-48), min(len(ids), to+48), color, func(i int) string {
 			if i >= from && i < to {
@@ -181,26 +176,6 @@ func hide(text, needle string, depth int) string {
 }
 
 func abs(n int) int { return max(n, -n) }
-
-// find returns the tokens [from, to) that a text is in.
-func (m *model) find(ids []int32, text string) (from, to int) {
-	at := strings.Index(m.Tokenizer.Decode(ids), text)
-	if at < 0 {
-		return 0, 0
-	}
-	from, to, pos := len(ids), len(ids), 0
-	for i, id := range ids {
-		end := pos + len(m.piece(id))
-		if from == len(ids) && end > at {
-			from = i
-		}
-		if end >= at+len(text) {
-			return from, i + 1
-		}
-		pos = end
-	}
-	return from, to
-}
 
 func (d *demoDoc) print(c *call, around, model string) {
 	fmt.Fprintf(c.out, "%s: %s tokens with the question.\nHidden at %d %%: %s\nAsked: %s\n\n",

@@ -69,6 +69,10 @@ type needleMethod struct {
 	cache  keep.Compressor // nil: everything is remembered
 }
 
+// resolved is the name with what the settings come to: the layer of a plain
+// "gemfilter" is another one once --find-layer has found it.
+func (m *needleMethod) resolved() string { return fmt.Sprintf("%s %+v %+v", m.name, m.pick, m.cache) }
+
 // needlePlan is what a run asks.
 type needlePlan struct {
 	lengths, depths []int
@@ -140,7 +144,7 @@ func runNeedle(ctx context.Context, c *call) error {
 // haystack is the text of -f, or the demo's document.
 func (c *call) haystack(ctx context.Context) (string, error) {
 	if c.set.file == "" {
-		return demoDocument, nil
+		return needle.Opticks, nil
 	}
 	p, err := c.readPrompt(ctx)
 	return p.document, err
@@ -181,7 +185,7 @@ func (c *call) askAll(ctx context.Context, m *model, eng *pass.Engine, plan *nee
 			for _, depth := range plan.depths {
 				var ids []int32
 				for _, method := range plan.methods {
-					setting.Method, setting.Length, setting.Depth, setting.Trial = method.name, length, depth, trial
+					setting.Method, setting.Length, setting.Depth, setting.Trial = method.resolved(), length, depth, trial
 					row, ok := log.find(setting)
 					if !ok {
 						if ids == nil {

@@ -14,7 +14,7 @@ import (
 
 // needleSetting is everything that decides an answer.
 type needleSetting struct {
-	Method string `json:"method"`
+	Method string `json:"method"` // with every setting that follows from the model
 	Length int    `json:"length"`
 	Depth  int    `json:"depth"`
 	Trial  int    `json:"trial"`

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/micaml/mica/eval/needle"
 )
 
 func TestClipAndPad(t *testing.T) {
@@ -103,18 +105,18 @@ func TestDidYouMean(t *testing.T) {
 
 // The demo's fact goes between two paragraphs, at about the depth it says.
 func TestHide(t *testing.T) {
-	text := hide(demoDocument, demoNeedle, demoDepth)
+	text := hide(needle.Opticks, demoNeedle, demoDepth)
 	at := strings.Index(text, "\n\n"+demoNeedle+"\n\n")
 	if at < 0 {
 		t.Fatal("the needle isn't a paragraph of its own")
 	}
-	if depth := 100 * at / len(demoDocument); depth < demoDepth-10 || depth > demoDepth+10 {
+	if depth := 100 * at / len(needle.Opticks); depth < demoDepth-10 || depth > demoDepth+10 {
 		t.Errorf("hidden at %d%%, said to be at %d%%", depth, demoDepth)
 	}
-	if strings.Contains(demoDocument, demoAnswer) {
+	if strings.Contains(needle.Opticks, demoAnswer) {
 		t.Error("the document has the answer without the needle")
 	}
-	if strings.Replace(text, "\n\n"+demoNeedle, "", 1) != demoDocument {
+	if strings.Replace(text, "\n\n"+demoNeedle, "", 1) != needle.Opticks {
 		t.Error("the document was changed")
 	}
 }

@@ -38,7 +38,7 @@ func (f Filter) Curve(ctx context.Context, eng *pass.Engine, seq *pass.Seq, from
 		if err != nil {
 			return nil, err
 		}
-		curve[l] = near(keep.Top(Pool(s, f.pool()), f.Keep), from, to)
+		curve[l] = near(keep.Top(keep.MeanPool(s, f.pool()), f.Keep), from, to)
 		if err := p.Run(ctx, l, l+1); err != nil {
 			return nil, err
 		}

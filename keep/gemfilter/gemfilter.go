@@ -30,7 +30,7 @@ func (f Filter) Select(ctx context.Context, eng *pass.Engine, seq *pass.Seq) (ke
 	if err != nil {
 		return keep.Selection{}, err
 	}
-	return keep.Selection{Kept: keep.Top(Pool(scores, f.pool()), f.Keep), Layer: f.Layer}, nil
+	return keep.Selection{Kept: keep.Top(keep.MeanPool(scores, f.pool()), f.Keep), Layer: f.Layer}, nil
 }
 
 // Scores returns s [n] before pooling: s_i = sum over heads h of
@@ -86,9 +86,6 @@ func Score(q, k []float32, n, dim int) []float32 {
 	}
 	return s
 }
-
-// Pool smooths scores: [keep.MeanPool].
-func Pool(s []float32, window int) []float32 { return keep.MeanPool(s, window) }
 
 func (f Filter) pool() int {
 	if f.Pool == 0 {

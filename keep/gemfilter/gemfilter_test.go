@@ -184,7 +184,7 @@ func TestScoresAreTheDefinition(t *testing.T) {
 		for i := range scaled {
 			scaled[i] /= 4
 		}
-		if a, b := keep.Top(gemfilter.Pool(got, 5), 20), keep.Top(gemfilter.Pool(scaled, 5), 20); !slices.Equal(a, b) {
+		if a, b := keep.Top(keep.MeanPool(got, 5), 20), keep.Top(keep.MeanPool(scaled, 5), 20); !slices.Equal(a, b) {
 			t.Errorf("kept %v, scaled %v", a, b)
 		}
 	})
@@ -203,7 +203,7 @@ func TestPool(t *testing.T) {
 		{3, []float32{6}, []float32{2}},
 		{3, nil, nil},
 	} {
-		if got := gemfilter.Pool(c.in, c.window); !slices.Equal(got, c.want) {
+		if got := keep.MeanPool(c.in, c.window); !slices.Equal(got, c.want) {
 			t.Errorf("window %d of %v: %v, want %v", c.window, c.in, got, c.want)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // Reference is what another program computes for a prompt at the sites of a
-// model: see tools/oracle/families.py and verify.py, which make them.
+// model: see tools/oracle/families.py, which makes them.
 type Reference struct {
 	Made   string  // by which program, in which precision
 	Model  string  // name of the model's file, for messages; may be ""

@@ -111,19 +111,7 @@ func depthwise(t simd.Tier) {
 		ADDQ(mem("wrow"), wr)
 		DECQ(kh)
 		JNZ(LabelRef(name + "Row"))
-		CMPB(mem("add"), U8(0))
-		JEQ(LabelRef(name + "Store"))
-		MOVQ(y, at)
-		for i := range acc {
-			simd.Add(acc[i], m.Load(t, simd.At(at, 0)), acc[i])
-			ADDQ(mem("ys"), at)
-		}
-		Label(name + "Store")
-		for i := range acc {
-			m.Store(acc[i], simd.At(y, 0))
-			ADDQ(mem("ys"), y)
-			ADDQ(xs, x)
-		}
+		deliver(t, name, m, acc, y, at, x, xs)
 	}
 	SUBQ(U8(group), n)
 	JL(LabelRef("rest"))
@@ -140,6 +128,24 @@ func depthwise(t simd.Tier) {
 	JNZ(LabelRef("single"))
 	Label("done")
 	simd.End()
+}
+
+// deliver sets the pixels at y to their sums, or adds these to them, and goes on
+// in y and x.
+func deliver(t simd.Tier, name string, m simd.Mask, acc []simd.F32x16, y, at, x, xs GPVirtual) {
+	CMPB(mem("add"), U8(0))
+	JEQ(LabelRef(name + "Store"))
+	MOVQ(y, at)
+	for i := range acc {
+		simd.Add(acc[i], m.Load(t, simd.At(at, 0)), acc[i])
+		ADDQ(mem("ys"), at)
+	}
+	Label(name + "Store")
+	for i := range acc {
+		m.Store(acc[i], simd.At(y, 0))
+		ADDQ(mem("ys"), y)
+		ADDQ(xs, x)
+	}
 }
 
 // mem is an argument where it lies.

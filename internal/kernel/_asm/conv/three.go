@@ -73,19 +73,7 @@ func depthwise3(t simd.Tier) {
 		DECQ(kh)
 		JNZ(LabelRef(name + "Row"))
 		XORQ(left, left)
-		CMPB(mem("add"), U8(0))
-		JEQ(LabelRef(name + "Store"))
-		MOVQ(y, at)
-		for i := range acc {
-			simd.Add(acc[i], m.Load(t, simd.At(at, 0)), acc[i])
-			ADDQ(mem("ys"), at)
-		}
-		Label(name + "Store")
-		for i := range acc {
-			m.Store(acc[i], simd.At(y, 0))
-			ADDQ(mem("ys"), y)
-			ADDQ(xs, x)
-		}
+		deliver(t, name, m, acc, y, at, x, xs)
 		SUBQ(U8(count), n)
 		JMP(LabelRef(name))
 		Label(name + "End")
