@@ -115,6 +115,9 @@ func (b *bench) run(ctx context.Context) error {
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
 	rows := slices.DeleteFunc(b.chosen(), func(r *row) bool { return len(r.series) == 0 }) // those are judged from others
 	left := 0.0
 	for _, r := range rows {
@@ -136,8 +139,7 @@ func (b *bench) run(ctx context.Context) error {
 	return nil
 }
 
-// prepare builds the program under test, makes the model files and measures the
-// limits.
+// prepare builds the program under test and makes the model files.
 func (b *bench) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(b.cache, 0o755); err != nil {
 		return err
@@ -150,9 +152,12 @@ func (b *bench) prepare(ctx context.Context) error {
 		return fmt.Errorf("building mica: %w", err)
 	}
 	var err error
-	if b.models, err = makeModels(b.cache, b.say); err != nil {
-		return err
-	}
+	b.models, err = makeModels(b.cache, b.say)
+	return err
+}
+
+// begin notes where and with what the results are measured, and the limits.
+func (b *bench) begin(ctx context.Context) error {
 	b.results.Machine = thisMachine()
 	b.results.Command = "bench/run.sh"
 	b.results.Versions = b.versions(ctx)
