@@ -51,8 +51,8 @@ type Pool struct {
 // share is the stretch of iterations that one worker begins on. What follows a
 // chunk is then mostly the same worker's next one, so that what a kernel or the
 // processor fetched ahead isn't fetched for nothing: a generated token, which
-// reads every weight once, takes three quarters of the time that it takes when
-// workers claim chunks in turn.
+// reads every weight once, takes 0.72 (F16) to 0.85 (K-quants) of the time that it
+// takes when workers claim chunks in turn.
 type share struct {
 	next atomic.Int64
 	end  int64
