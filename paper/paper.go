@@ -2,12 +2,15 @@
 // how far each of them has been shown to work.
 //
 // A [Paper] is a row of the one table in package paper/all. Its state isn't
-// typed there but follows from the result that its experiment has stored: no
+// typed there but follows from the result that its [Experiment] has stored: no
 // result, no claim.
+//
+// An experiment states its claims before the run. [Paper.Reproduce] runs it and
+// returns a [Result] with a [Verdict] on each: it holds, it doesn't, or it can't
+// be shown at this scale, and why.
 package paper
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -24,11 +27,12 @@ const (
 
 // Paper is a research system.
 type Paper struct {
-	Slug    string
-	Title   string
-	Verb    string // the first one where a system does several things
-	Command string // that shows the technique, or ""
-	Result  []byte // results.json of the last full run, or nil
+	Slug       string
+	Title      string
+	Verb       string      // the first one where a system does several things
+	Command    string      // that shows the technique, or ""
+	Experiment *Experiment // that tests its claims; nil: none yet
+	Result     []byte      // results.json of the last full run; empty: none yet
 }
 
 // Folder is the name of the paper's folder under paper/.
@@ -50,41 +54,33 @@ type Status struct {
 	Total int // claims that were made before the run
 }
 
-// result is the part of a stored result that decides.
-type result struct {
-	Slug   string `json:"slug"`
-	Quick  bool   `json:"quick"`
-	Claims []struct {
-		ID    string `json:"id"`
-		Holds *bool  `json:"holds"` // nil: can't be shown at this scale
-	} `json:"claims"`
-}
-
 // Status computes the state from the stored result. A result that can't be
-// read, is another paper's, or judges nothing is an error.
+// read, is another paper's, judges nothing or is about other claims than the
+// experiment makes is an error.
 func (p Paper) Status() (Status, error) {
-	if p.Result == nil {
+	if len(p.Result) == 0 {
 		return Status{State: Missing}, nil
 	}
-	var r result
-	if err := json.Unmarshal(p.Result, &r); err != nil {
+	r, err := readResult(p.Result)
+	switch {
+	case err != nil:
+	case r.Slug != p.Slug:
+		err = fmt.Errorf("is of %q", r.Slug)
+	default:
+		err = r.matches(p.Experiment)
+	}
+	if err != nil {
 		return Status{State: Missing}, fmt.Errorf("paper %s: stored result: %w", p.Slug, err)
-	}
-	if r.Slug != p.Slug {
-		return Status{State: Missing}, fmt.Errorf("paper %s: stored result is of %q", p.Slug, r.Slug)
-	}
-	if len(r.Claims) == 0 {
-		return Status{State: Missing}, fmt.Errorf("paper %s: stored result has no claims", p.Slug)
 	}
 	s := Status{State: Works, Total: len(r.Claims)}
 	if r.Quick {
 		s.State = Partial
 	}
-	for _, c := range r.Claims {
+	for _, v := range r.Claims {
 		switch {
-		case c.Holds == nil:
+		case v.Holds == nil:
 			s.State = Partial
-		case *c.Holds:
+		case *v.Holds:
 			s.Holds++
 		}
 	}

@@ -33,7 +33,7 @@ type verb struct {
 // verbs are all verbs, in the order of the help.
 var verbs = []verb{
 	demoVerb, runVerb, chatVerb, lensVerb, needleVerb, benchVerb, tokenizeVerb, templateVerb,
-	pullVerb, listVerb, showVerb, checkFileVerb, rmVerb, papersVerb, doctorVerb, envVerb, completionVerb, versionVerb,
+	pullVerb, listVerb, showVerb, checkFileVerb, rmVerb, papersVerb, reproduceVerb, doctorVerb, envVerb, completionVerb, versionVerb,
 }
 
 // call is one use of a verb.

@@ -89,6 +89,8 @@ func (v *verb) complete(_ *cobra.Command, args []string, _ string) ([]string, co
 		return shells, cobra.ShellCompDirectiveNoFileComp
 	case v.name == "pull":
 		return store.Names(), cobra.ShellCompDirectiveNoFileComp
+	case v.name == "reproduce":
+		return papersWithExperiment(), cobra.ShellCompDirectiveNoFileComp
 	case slices.Contains(v.flags, "model"):
 		return installed(), cobra.ShellCompDirectiveDefault // or a file
 	}

@@ -19,7 +19,7 @@ type settings struct {
 	conversation, cache         string
 	depths, rows                string
 	lengths, needleDepths       string
-	methods, fact               string
+	methods, fact, folder       string
 
 	predict, context, threads int
 	topK, top, gen, repeat    int
@@ -28,7 +28,7 @@ type settings struct {
 	seed                      uint64
 
 	json, quiet, verbose, raw, showKept, special, byOp, mark bool
-	acceptLicence, yes, findLayer, fresh                     bool
+	acceptLicence, yes, findLayer, fresh, quick, store       bool
 }
 
 func defaults() *settings {
@@ -95,6 +95,9 @@ var options = []option{
 	{key: "answer", arg: "N", help: "tokens of an answer at most", value: whole(1, 4096, func(s *settings) *int { return &s.answer })},
 	{key: "find-layer", help: "find the layer in which GemFilter should look", value: toggle(func(s *settings) *bool { return &s.findLayer })},
 	{key: "fresh", help: "ask again what was answered before", value: toggle(func(s *settings) *bool { return &s.fresh })},
+	{key: "quick", help: "check the machinery in less than a minute", value: toggle(func(s *settings) *bool { return &s.quick })},
+	{key: "folder", name: "output", short: "o", arg: "FOLDER", help: "write report and pictures to FOLDER, not to ./mica-PAPER", value: text(func(s *settings) *string { return &s.folder })},
+	{key: "store", help: "in a checkout of mica: replace the stored results of the paper", value: toggle(func(s *settings) *bool { return &s.store })},
 	{key: "layers", arg: "LIST", help: "layers to look at: 0-11, 4,8, -1 (the last), all", value: text(func(s *settings) *string { return &s.layers })},
 	{key: "top", arg: "N", help: "guesses to give for each position", value: whole(1, 1000, func(s *settings) *int { return &s.top })},
 	{key: "target", arg: "TOKEN", help: "token whose rank to follow, such as \" Paris\"", value: text(func(s *settings) *string { return &s.target })},

@@ -1,17 +1,21 @@
 // Package all is the one table of papers.
 package all
 
-import "github.com/micaml/mica/paper"
+import (
+	"github.com/micaml/mica/paper"
+	"github.com/micaml/mica/paper/gemfilter"
+)
 
-// Papers are all research systems, by slug. A row gets its Result when the
-// paper's folder has an experiment whose full run is stored.
+// Papers are all research systems, by slug. A row gets its Experiment when the
+// paper's folder has one, and its Result when a full run of that is stored.
 var Papers = []paper.Paper{
 	{Slug: "anatcl", Title: "AnatCL — Anatomical Foundation Models for Brain MRIs", Verb: paper.Learn},
 	{Slug: "dementia-aot", Title: "Context-Aware Attention Layers coupled with Optimal Transport Domain Adaptation (dementia from spontaneous speech)", Verb: paper.Learn},
 	{Slug: "elr", Title: "ELR — Early-Learning Regularization Prevents Memorization of Noisy Labels", Verb: paper.Learn},
 	{Slug: "enel", Title: "Exploring the Potential of Encoder-free Architectures in 3D LMMs (ENEL)", Verb: paper.Build},
 	{Slug: "feather", Title: "Feather the Throttle: Revisiting Visual Token Pruning for Vision-Language Model Acceleration (FEATHER)", Verb: paper.Keep},
-	{Slug: "gemfilter", Title: "Discovering the Gems in Early Layers (GemFilter)", Verb: paper.Keep, Command: "mica run smollm2 -f FILE -p QUESTION --select gemfilter"},
+	{Slug: "gemfilter", Title: "Discovering the Gems in Early Layers (GemFilter)", Verb: paper.Keep, Command: "mica run smollm2 -f FILE -p QUESTION --select gemfilter",
+		Experiment: &gemfilter.Experiment, Result: gemfilter.Result},
 	{Slug: "hopping-too-late", Title: "Hopping Too Late: Exploring the Limitations of Large Language Models on Multi-Hop Queries", Verb: paper.Edit},
 	{Slug: "jei-dnn", Title: "JEI-DNN: Jointly-Learned Exit and Inference for a Dynamic Neural Network", Verb: paper.Stop},
 	{Slug: "kangaroo", Title: "Kangaroo: Lossless Self-Speculative Decoding via Double Early Exiting", Verb: paper.Stop},
