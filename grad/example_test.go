@@ -41,3 +41,27 @@ func ExampleTape_Backward() {
 	fmt.Println(w.Grad)
 	// Output: [6 8]
 }
+
+// A span of layers that the tape doesn't remember runs again in the backward pass.
+func Example_checkpoint() {
+	c := op.NewCtx(op.Exact, nil)
+	tape := grad.Start(c)
+	defer tape.End()
+	x := c.From([]float32{1, 2, 3}, 1, 3)
+	c.Want(x)
+	y := op.Checkpoint(c, func(c *op.Ctx, in []op.Val) []op.Val {
+		fmt.Println("again:", c.Repeating())
+		z := op.Mul(c, in[0], in[0])
+		return []op.Val{op.Mul(c, z, z)}
+	}, x)
+	fmt.Println(tape.Len(), "on the tape")
+	if err := tape.BackwardFrom(grad.Seed{Val: y[0], Grad: []float32{1, 1, 1}}); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(tape.Of(x))
+	// Output:
+	// again: false
+	// 1 on the tape
+	// again: true
+	// [4 32 108]
+}

@@ -23,10 +23,11 @@ type Tape struct {
 	scope   op.Scope
 	entries []op.Entry
 	grads   []gradient // by index of the value that they belong to
+	outer   int        // values below this index outlive the span that runs again
 }
 
 type gradient struct {
-	op.Val
+	data []float32
 	seed bool // the caller's numbers, which are read and not added to
 }
 
@@ -79,34 +80,47 @@ func (t *Tape) BackwardFrom(seeds ...Seed) error {
 			return fmt.Errorf("grad: gradient of %d numbers for a value of %d", len(s.Grad), n)
 		}
 		reached = true
-		if g := t.at(s.Val); !g.Valid() {
-			*g = gradient{t.c.ViewShape(s.Grad, t.c.Shape(s.Val)), true}
-			continue
-		}
-		for into, i := t.Into(s.Val), 0; i < len(into); i++ {
-			into[i] += s.Grad[i]
-		}
+		t.seed(s.Val, s.Grad)
 	}
 	if !reached {
 		return ErrNoPath
 	}
 	t.c.Record(nil) // what backward computes isn't recorded itself
 	defer t.c.Record(t)
-	for i := len(t.entries) - 1; i >= 0; i-- {
-		e := &t.entries[i]
-		if t.Of(e.Out) != nil {
+	t.walk(0)
+	return t.c.Err()
+}
+
+// seed adds g to the gradient with respect to v.
+func (t *Tape) seed(v op.Val, g []float32) {
+	if p := t.at(v); p.data == nil {
+		*p = gradient{g, true}
+		return
+	}
+	for into, i := t.Into(v), 0; i < len(into); i++ {
+		into[i] += g[i]
+	}
+}
+
+// walk goes backwards through the entries from base on, and takes them away: a
+// second walk would count twice.
+func (t *Tape) walk(base int) {
+	for n := len(t.entries); n > base && t.c.Err() == nil; n = len(t.entries) {
+		e := &t.entries[n-1]
+		t.entries = t.entries[:n-1]
+		if s, ok := e.Attr.Spec.(*span); ok {
+			t.again(s)
+		} else if t.Of(e.Out) != nil {
 			t.c.Back(e, t)
 		}
 	}
-	t.entries = t.entries[:0] // walked: a second walk would count twice
-	return t.c.Err()
 }
 
 // Of returns the gradient with respect to v as far as the walk has come, or
 // nil if none has reached it.
 func (t *Tape) Of(v op.Val) []float32 {
-	if i := v.Index(); i >= 0 && i < len(t.grads) && t.grads[i].Valid() {
-		return t.c.Data(t.grads[i].Val)
+	if i := v.Index(); i >= 0 && i < len(t.grads) {
+		return t.grads[i].data
 	}
 	return nil
 }
@@ -129,13 +143,22 @@ func (t *Tape) Set(v op.Val) (into []float32, add bool) {
 		return nil, false
 	}
 	g := t.at(v)
-	add = g.Valid()
+	add = g.data != nil
 	if !add || g.seed {
-		from := t.Of(v)
-		*g = gradient{Val: t.c.Out(t.c.Shape(v))}
-		copy(t.c.Data(g.Val), from)
+		into := t.buffer(v)
+		copy(into, g.data)
+		*g = gradient{data: into}
 	}
-	return t.c.Data(g.Val), add
+	return g.data, add
+}
+
+// buffer returns room for the gradient with respect to v.
+func (t *Tape) buffer(v op.Val) []float32 {
+	s := t.c.Shape(v)
+	if v.Index() < t.outer {
+		return make([]float32, s.Len()) // the context's would go with the span
+	}
+	return t.c.Data(t.c.Out(s))
 }
 
 // at returns the place of the gradient with respect to v.

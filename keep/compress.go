@@ -1,6 +1,7 @@
 package keep
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -23,9 +24,10 @@ type Compressor interface {
 // Plan is what a Compressor wants to see. The zero value is a method that
 // looks at nothing and compresses the prompt once.
 type Plan struct {
-	Queries int  // how many of the last queries it may ask [Layer.Attention] for
-	Sums    bool // whether it asks for [Layer.Received]
-	Steps   bool // whether it also compresses after each token
+	Queries int         // how many of the last queries it may ask [Layer.Attention] for
+	Sums    bool        // whether it asks for [Layer.Received]
+	Steps   bool        // whether it also compresses after each token
+	KV      pass.KVKind // how keys and values are kept; 0: as the sequence has it
 }
 
 // Compress puts a method in charge of what layers remember of seq, whose
@@ -62,6 +64,7 @@ func Compress(eng *pass.Engine, seq *pass.Seq, prompt int, m Compressor) (*Compr
 	}
 	c := &Compression{method: m, plan: plan, seq: seq, prompt: prompt, layers: make([]compressed, eng.Depth())}
 	seq.SetPolicy(c)
+	seq.KV = cmp.Or(plan.KV, seq.KV)
 	return c, nil
 }
 
@@ -132,7 +135,11 @@ func (c *Compression) Attending(a pass.Attending) error {
 		return fmt.Errorf("keep: a prompt of %d tokens must end where a pass ends, and this one ends at %d", c.prompt, next)
 	}
 	if step && !c.plan.Steps {
+		l.tail, l.at = nil, nil
 		return nil
+	}
+	if !step {
+		l.done = false
 	}
 	first := a.Rows[0].Pos
 	if n := len(l.at); n > 0 && l.at[n-1] >= first { // a pass that failed is tried again
@@ -182,6 +189,10 @@ func (c *Compression) Attended(ctx *op.Ctx, layer int, m *pass.KV) error {
 	at.kv, at.ctx, at.tail = m, ctx, l.tail
 	before := at.size()
 	err := c.method.Compress(at)
+	if err == nil {
+		err = at.settle()
+	}
+	at.split = nil
 	at.kv, at.ctx, at.tail = nil, nil, nil
 	if err != nil {
 		return err
@@ -192,7 +203,6 @@ func (c *Compression) Attended(ctx *op.Ctx, layer int, m *pass.KV) error {
 	}
 	if !c.plan.Steps {
 		m.DropSums()
-		l.tail, l.at = nil, nil
 	}
 	at.kv = m
 	l.before, l.after = before, at.size()

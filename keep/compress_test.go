@@ -127,13 +127,13 @@ func check(t *testing.T, m method, s *pass.Seq, n, budget int) (total int) {
 func TestCompressionSameBits(t *testing.T) {
 	const n, budget, steps = 150, 40, 8
 	ids := tokens(3, n)
-	for _, mode := range []op.Mode{op.Exact, op.Fast} {
-		net := network(t)
+	for i, mode := range []op.Mode{op.Exact, op.Fast, op.Fast} {
+		net, kv := network(t), kinds[i/2]
 		for _, m := range methods(budget) {
 			var want []float32
 			var kept string
 			for _, o := range []pass.Options{{Threads: 1}, {Threads: 3}, {Threads: 2, Tile: 1}, {Threads: 1, Tile: 7}, {Threads: 8, Tile: 64}} {
-				o.Mode = mode
+				o.Mode, o.KV = mode, kv
 				e := pass.NewEngine(net, o)
 				for _, chunk := range []int{n, 1, 33, 147} {
 					s := pass.NewSeq()
@@ -263,9 +263,9 @@ func (n *stopper) Layer(c *op.Ctx, i int, s *pass.State) error {
 func TestStoppedPassIsRunAgain(t *testing.T) {
 	const n, steps = 150, 5
 	ids := tokens(5, n)
-	for _, m := range methods(40) {
+	for i, m := range append(methods(40), methods(40)...) {
 		net := &stopper{Decoder: network(t), at: 1}
-		e := engine(t, net, pass.Options{Mode: op.Fast, Threads: 1, Tile: 64})
+		e := engine(t, net, pass.Options{Mode: op.Fast, Threads: 1, Tile: 64, KV: kinds[i/len(methods(40))]})
 		undisturbed, _ := compress(t, e, m.m, ids)
 		want := generate(t, e, undisturbed, steps, nil)
 		for _, first := range []int{n, 141} { // at once, or the last 9 tokens apart
@@ -453,6 +453,28 @@ func TestGenerateCompressed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What a method keeps may be stored in another type: the same as with an engine
+// that has it.
+func TestStored(t *testing.T) {
+	ids := tokens(12, 130)
+	own := engine(t, network(t), pass.Options{Mode: op.Fast})
+	eight := engine(t, network(t), pass.Options{Mode: op.Fast, KV: pass.KVQ8})
+	for _, m := range append(methods(40), method{name: "all"}) {
+		a, c := compress(t, own, keep.Stored{Method: m.m, KV: pass.KVQ8}, ids)
+		b := pass.NewSeq(ids...)
+		if m.m != nil {
+			b, _ = compress(t, eight, m.m, ids)
+		}
+		passtest.Same(t, m.name, generate(t, own, a, 5, nil), generate(t, eight, b, 5, nil))
+		if a.Bytes() != b.Bytes() || entries(t, a) != entries(t, b) || c.Report().After.Entries == 0 {
+			t.Errorf("%s: %d bytes, want %d; %+v", m.name, a.Bytes(), b.Bytes(), c.Report())
+		}
+	}
+	if _, err := keep.Compress(own, pass.NewSeq(ids...), len(ids), keep.Stored{Method: tova.Method{}}); !errors.Is(err, keep.ErrArgument) {
+		t.Errorf("a method's bad settings: %v", err)
+	}
 }
 
 // Ratios are of the prompt, rounded down.

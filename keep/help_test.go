@@ -49,6 +49,9 @@ func inEachMode(t *testing.T, f func(t *testing.T, e *pass.Engine)) {
 	for _, m := range []op.Mode{op.Exact, op.Fast} {
 		t.Run(m.String(), func(t *testing.T) { f(t, engine(t, network(t), pass.Options{Mode: m, Threads: 2})) })
 	}
+	t.Run("8-bit cache", func(t *testing.T) {
+		f(t, engine(t, network(t), pass.Options{Mode: op.Fast, KV: pass.KVQ8, Threads: 2}))
+	})
 }
 
 func must(t testing.TB, err error) {
@@ -66,6 +69,9 @@ func tokens(seed uint64, n int) []int32 {
 	}
 	return x
 }
+
+// kinds are a mode's own type of keys and values, and 8 bits.
+var kinds = []pass.KVKind{pass.KVByMode, pass.KVQ8}
 
 // method is a Compressor with what is to be expected of it.
 type method struct {

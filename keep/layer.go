@@ -22,25 +22,29 @@ type Layer struct {
 
 	index  []int
 	scores []float32
+	split  [][]int // by query head, what it keeps once PerQuery takes effect; nil: it has, or isn't wanted
 }
 
 // CacheHeads returns how many heads hold entries of their own: the KV heads,
 // or the query heads after [Layer.PerQuery].
-func (l *Layer) CacheHeads() int { return l.kv.Heads() }
+func (l *Layer) CacheHeads() int { return max(l.kv.Heads(), len(l.split)) }
 
 // Share returns the query heads [from, to) that look at the entries of a
 // cache head.
 func (l *Layer) Share(head int) (from, to int) {
-	g := l.Heads.Query / l.kv.Heads()
+	g := l.Heads.Query / l.CacheHeads()
 	return head * g, (head + 1) * g
 }
 
+// held returns the head of the memory that holds a cache head's entries.
+func (l *Layer) held(head int) int { return head * l.kv.Heads() / l.CacheHeads() }
+
 // Len returns the number of entries of a cache head.
-func (l *Layer) Len(head int) int { return l.kv.Len(head) }
+func (l *Layer) Len(head int) int { return l.kv.Len(l.held(head)) }
 
 // Positions returns the position of each entry of a cache head. It is not a
 // copy.
-func (l *Layer) Positions(head int) []int32 { return l.kv.Positions(head) }
+func (l *Layer) Positions(head int) []int32 { return l.kv.Positions(l.held(head)) }
 
 // Attention returns the attention probabilities of the last w queries, or of
 // all if there are fewer, [H, w, n]: the last query sees all n entries, the one
@@ -64,18 +68,52 @@ func (l *Layer) Attention(w int) (p []float32, rows, n int, err error) {
 // head since it came, [n]. It is not a copy.
 func (l *Layer) Received(query int) []float32 { return l.kv.Received(query) }
 
+// AddReceived adds the attention that each entry of a cache head has received to
+// s, from its query heads in order.
+func (l *Layer) AddReceived(s []float32, head int) {
+	for q, to := l.Share(head); q < to; q++ {
+		l.kv.AddReceived(s, q)
+	}
+}
+
 // PerQuery gives each query head entries of its own, which it may then keep
 // or drop alone. It takes memory: H instead of G times as many entries.
 func (l *Layer) PerQuery() {
-	if l.kv.Heads() != l.Heads.Query {
-		l.kv.PerQuery(l.Heads.Query)
+	if l.CacheHeads() != l.Heads.Query {
+		l.split = make([][]int, l.Heads.Query)
 	}
+}
+
+// settle carries out a PerQuery, for which it is best to know what each head
+// keeps.
+func (l *Layer) settle() error {
+	if l.split == nil {
+		return nil
+	}
+	for q, idx := range l.split {
+		if idx == nil {
+			for i := range l.Len(q) {
+				l.split[q] = append(l.split[q], i)
+			}
+		}
+	}
+	idx := l.split
+	l.split = nil
+	return l.kv.Split(idx)
 }
 
 // Keep drops every entry of a cache head but those of idx, which ascends;
 // head -1 is every head.
 func (l *Layer) Keep(head int, idx []int) error {
-	if err := l.kv.Keep(head, idx); err != nil {
+	if l.split != nil && head >= 0 && head < len(l.split) && l.split[head] == nil {
+		l.split[head] = append(make([]int, 0, len(idx)), idx...)
+		return nil
+	}
+	err := l.settle()
+	if err == nil {
+		err = l.kv.Keep(head, idx)
+	}
+	if err != nil {
 		return fmt.Errorf("layer %d: %w", l.Index, err)
 	}
 	return nil
@@ -83,6 +121,9 @@ func (l *Layer) Keep(head int, idx []int) error {
 
 // Drop drops one entry of a cache head; head -1 is every head.
 func (l *Layer) Drop(head, i int) error {
+	if err := l.settle(); err != nil {
+		return fmt.Errorf("layer %d: %w", l.Index, err)
+	}
 	for h := range l.kv.Heads() {
 		if head != -1 && head != h {
 			continue

@@ -35,11 +35,16 @@ func appendTop(dst []int, scores []float32, k int) []int {
 
 // last returns the index that comes last in the order of Top.
 func last(scores []float32) int {
-	at, least := 0, rank(scores[0])
+	at, least, nan := 0, float32(math.Inf(1)), -1
 	for i, s := range scores {
-		if r := rank(s); r <= least {
-			at, least = i, r
+		if s <= least {
+			at, least = i, s
+		} else if s != s {
+			nan = i
 		}
+	}
+	if nan >= 0 {
+		return nan
 	}
 	return at
 }

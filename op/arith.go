@@ -5,14 +5,35 @@ import (
 	"github.com/micaml/mica/internal/kernel/norm"
 )
 
-// Add returns x + y, element by element; shapes must be equal.
-func Add(c *Ctx, x, y Val) Val {
-	z, ok := c.like("add", x, y)
-	if !ok {
+// Add returns x + y, element by element. Either may be repeated to fit the other:
+// see [Mul].
+func Add(c *Ctx, x, y Val) Val { return combine(c, addOp{}, addRow, x, y) }
+
+// combine runs an op of two tensors that meet.
+func combine(c *Ctx, o Op, f func(z, x, y []float32), x, y Val) Val {
+	z, ok := c.meet(o.Name(), x, y)
+	if !ok || c.err != nil {
 		return Val{}
 	}
-	c.each2(act.Add, c.Data(z), c.Data(x), c.Data(y))
-	return c.record(Entry{Op: addOp{}, Out: z, In: [3]Val{x, y}})
+	c.meetRows(f, c.Data(z), c.Shape(z), c.Data(x), c.Shape(x), c.Data(y), c.Shape(y))
+	return c.record(Entry{Op: o, Out: z, In: [3]Val{x, y}})
+}
+
+func addRow(z, x, y []float32) {
+	switch {
+	case len(y) != len(z):
+		shift(z, x, y[0])
+	case len(x) != len(z):
+		shift(z, y, x[0])
+	default:
+		act.Add(z, x, y)
+	}
+}
+
+func shift(z, x []float32, by float32) {
+	for j, v := range x {
+		z[j] = v + by
+	}
 }
 
 type addOp struct{}
@@ -20,22 +41,78 @@ type addOp struct{}
 func (addOp) Name() string { return "add" }
 
 func (addOp) Backward(c *Ctx, e *Entry, g Grads) {
-	dz := g.Of(e.Out)
+	dz, s := g.Of(e.Out), c.Shape(e.Out)
 	for _, v := range e.In[:2] {
-		c.passOn(g, v, dz)
+		if c.Shape(v).Len() == len(dz) {
+			c.passOn(g, v, dz)
+		} else if d := g.Into(v); d != nil {
+			c.fold(d, c.Shape(v), dz, s)
+		}
 	}
 }
 
 func (addOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 3) }
 
-// Mul returns x * y, element by element; shapes must be equal.
-func Mul(c *Ctx, x, y Val) Val {
-	z, ok := c.like("mul", x, y)
-	if !ok {
-		return Val{}
+// Sub returns x - y, element by element. Either may be repeated to fit the other:
+// see [Mul].
+func Sub(c *Ctx, x, y Val) Val { return combine(c, subOp{}, subRow, x, y) }
+
+func subRow(z, x, y []float32) {
+	switch {
+	case len(y) != len(z):
+		shift(z, x, -y[0])
+	case len(x) != len(z):
+		for j, v := range y {
+			z[j] = x[0] - v
+		}
+	default:
+		for j, v := range y {
+			z[j] = x[j] - v
+		}
 	}
-	c.each2(act.Mul, c.Data(z), c.Data(x), c.Data(y))
-	return c.record(Entry{Op: mulOp{}, Out: z, In: [3]Val{x, y}})
+}
+
+type subOp struct{}
+
+func (subOp) Name() string { return "sub" }
+
+func (subOp) Backward(c *Ctx, e *Entry, g Grads) {
+	dz, s := g.Of(e.Out), c.Shape(e.Out)
+	if d := g.Into(e.In[0]); d != nil {
+		c.fold(d, c.Shape(e.In[0]), dz, s)
+	}
+	d := g.Into(e.In[1])
+	if d == nil {
+		return
+	}
+	if len(d) == len(dz) {
+		c.eachScale(addScaled, d, dz, -1)
+		return
+	}
+	scope := c.Open()
+	defer c.Close(scope)
+	minus := c.Data(c.Out(s))
+	c.eachScale(act.Scale, minus, dz, -1)
+	c.fold(d, c.Shape(e.In[1]), minus, s)
+}
+
+func (subOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 3) }
+
+// Mul returns x * y, element by element. x and y are taken as matrices, [rows,
+// width]; where they differ in rows or in width, one of them must have 1, which is
+// repeated. So [T, D] meets [1, D], [T, 1] and a single number, and [T, 1] meets
+// [1, D]: their product is [T, D].
+func Mul(c *Ctx, x, y Val) Val { return combine(c, mulOp{}, mulRow, x, y) }
+
+func mulRow(z, x, y []float32) {
+	switch {
+	case len(y) != len(z):
+		act.Scale(z, x, y[0])
+	case len(x) != len(z):
+		act.Scale(z, y, x[0])
+	default:
+		act.Mul(z, x, y)
+	}
 }
 
 type mulOp struct{}
@@ -43,16 +120,60 @@ type mulOp struct{}
 func (mulOp) Name() string { return "mul" }
 
 func (mulOp) Backward(c *Ctx, e *Entry, g Grads) {
-	dz, x, y := g.Of(e.Out), c.Data(e.In[0]), c.Data(e.In[1])
-	if d := g.Into(e.In[0]); d != nil {
-		c.each2(act.MulAdd, d, dz, y)
-	}
-	if d := g.Into(e.In[1]); d != nil {
-		c.each2(act.MulAdd, d, dz, x)
-	}
+	dz, s := g.Of(e.Out), c.Shape(e.Out)
+	c.addProduct(g, e.In[0], dz, s, e.In[1])
+	c.addProduct(g, e.In[1], dz, s, e.In[0])
 }
 
 func (mulOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 3) }
+
+// Div returns x / y, element by element. Either may be repeated to fit the other:
+// see [Mul].
+func Div(c *Ctx, x, y Val) Val { return combine(c, divOp{}, divRow, x, y) }
+
+func divRow(z, x, y []float32) {
+	switch {
+	case len(y) != len(z):
+		act.Divide(z, x, y[0])
+	case len(x) != len(z):
+		for j, v := range y {
+			z[j] = x[0] / v
+		}
+	default:
+		for j, v := range y {
+			z[j] = x[j] / v
+		}
+	}
+}
+
+type divOp struct{}
+
+func (divOp) Name() string { return "div" }
+
+// Backward: dx = dz / y, dy = -z dz / y.
+func (divOp) Backward(c *Ctx, e *Entry, g Grads) {
+	dz, s, x, y := g.Of(e.Out), c.Shape(e.Out), e.In[0], e.In[1]
+	dx, dy := g.Into(x), g.Into(y)
+	scope := c.Open()
+	defer c.Close(scope)
+	q := c.Data(c.Out(s))
+	c.meetRows(divRow, q, s, dz, s, c.Data(y), c.Shape(y))
+	if dx != nil {
+		c.fold(dx, c.Shape(x), q, s)
+	}
+	if dy != nil {
+		c.each2(minusProduct, q, q, c.Data(e.Out))
+		c.fold(dy, c.Shape(y), q, s)
+	}
+}
+
+func minusProduct(z, x, y []float32) {
+	for j := range z {
+		z[j] = -x[j] * y[j]
+	}
+}
+
+func (divOp) Cost(c *Ctx, e *Entry) Cost { return elementwise(c, e, 1, 3) }
 
 // Scale returns f * x, element by element.
 func Scale(c *Ctx, x Val, f float32) Val {

@@ -76,7 +76,7 @@ func Attention(c *Ctx, q, k, v Val, spec *AttentionSpec) Val {
 	if !a.ascending(spec) {
 		return c.failf("attention", "a window of %d over positions that do not ascend", h.Window)
 	}
-	a.begin(c, spec, c.Data(q), c.Data(out), c.Data(stats))
+	a.begin(c, spec, c.Data(q), c.Data(out), c.Data(stats), true)
 	a.forward(c)
 	a.columnSums(c)
 	y := c.record(Entry{Op: attentionOp{}, Out: out, In: [3]Val{q, k, v}, Attr: Attr{Spec: spec, Aux: stats}})
@@ -125,8 +125,9 @@ type attention struct {
 	m, l   []float32
 	rows   int // T
 	units  []unit
-	bounds []int // of all units' rows: how many entries each sees
-	from   []int // with a window, the first of them
+	bounds []int     // of all units' rows: how many entries each sees
+	scores []float32 // of the units of one position whose cache keeps count
+	from   []int     // with a window, the first of them
 	work   []attn.Scratch
 	split  spanLoop
 	sums   sumLoop
@@ -144,6 +145,7 @@ type unit struct {
 	stat   int // into m and l
 	bounds int // into bounds
 	n      int // positions
+	scores int // into scores, or -1
 }
 
 // unitRows is how many rows, positions times the query heads that share a key, a
@@ -184,8 +186,9 @@ func (a *attention) temporary(c *Ctx, h Heads) *Cache {
 	return *m
 }
 
-// begin cuts the call into units.
-func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) {
+// begin cuts the call into units. count is whether caches that keep count of what
+// entries receive count this call.
+func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32, count bool) {
 	h := spec.Heads
 	a.spec, a.q, a.out = spec, q, out
 	a.m, a.l = stats[:len(stats)/2], stats[len(stats)/2:]
@@ -197,7 +200,7 @@ func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) 
 	for w := range a.work {
 		a.work[w].Grow(h.Dim)
 	}
-	first, stat := 0, 0
+	first, stat, scores := 0, 0, 0
 	for i := range spec.Runs {
 		r := &spec.Runs[i]
 		group := h.Query / r.Cache.Heads()
@@ -206,7 +209,11 @@ func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) 
 			n := r.len(head)
 			for at := 0; at < r.Queries; at += most {
 				u := unit{cache: r.Cache, head: head, group: group, first: first + at, n: min(most, r.Queries-at),
-					stat: stat, bounds: len(a.bounds)}
+					stat: stat, bounds: len(a.bounds), scores: -1}
+				if count && r.Queries == 1 && r.Cache.sums != nil {
+					u.scores = scores
+					scores += group * n
+				}
 				for p := range u.n {
 					sees := n
 					if spec.Causal {
@@ -229,6 +236,10 @@ func (a *attention) begin(c *Ctx, spec *AttentionSpec, q, out, stats []float32) 
 		}
 		first += r.Queries
 	}
+	if cap(a.scores) < scores {
+		a.scores = make([]float32, scores+scores/2)
+	}
+	a.scores = a.scores[:scores]
 }
 
 // stack describes a unit's rows to the kernels.
@@ -241,6 +252,10 @@ func (a *attention) stack(u *unit) attn.Rows {
 	if a.spec.window() > 0 {
 		rows.From = a.from[u.bounds : u.bounds+n]
 	}
+	if u.scores >= 0 {
+		rows.Stride = rows.N[n-1]
+		rows.Scores = a.scores[u.scores:][:n*rows.Stride]
+	}
 	return rows
 }
 
@@ -250,6 +265,7 @@ func (a *attention) Do(worker, lo, hi int) {
 		u := &a.units[i]
 		rows := a.stack(u)
 		a.work[worker].Forward(&u.cache.heads[u.head].kv, &rows)
+		a.received(u, &rows)
 	}
 }
 
@@ -275,7 +291,7 @@ func Pattern(c *Ctx, q Val, m *Cache, h Heads) Val {
 		return c.failf("pattern", "a window of %d over positions that do not ascend", h.Window)
 	}
 	// The statistics come from a forward pass, whose outputs nobody wants.
-	a.begin(c, spec, c.Data(q), c.Data(c.Out(s)), c.Data(stats))
+	a.begin(c, spec, c.Data(q), c.Data(c.Out(s)), c.Data(stats), false)
 	a.forward(c)
 	od, flat := c.Data(out), []float32(nil)
 	for i := range a.units {

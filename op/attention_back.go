@@ -3,7 +3,6 @@ package op
 import (
 	"github.com/micaml/mica/internal/kernel/act"
 	"github.com/micaml/mica/internal/kernel/attn"
-	"github.com/micaml/mica/tensor"
 )
 
 // Backward recomputes the probabilities block by block from the stored
@@ -13,7 +12,7 @@ func (attentionOp) Backward(c *Ctx, e *Entry, g Grads) {
 	b.dout, b.heads = g.Of(e.Out), b.heads[:0]
 	b.dq, b.dk, b.dv = g.Into(e.In[0]), g.Into(e.In[1]), g.Into(e.In[2])
 	spec := e.Attr.Spec.(*AttentionSpec)
-	b.begin(c, spec, c.Data(e.In[0]), c.Data(e.Out), c.Data(e.Attr.Aux))
+	b.begin(c, spec, c.Data(e.In[0]), c.Data(e.Out), c.Data(e.Attr.Aux), false)
 	// The units of one head add to the same keys, so they are one iteration,
 	// in order.
 	for i := range b.units {
@@ -56,7 +55,7 @@ func (b *attentionBack) head(worker, lo, hi int) {
 	s, u := &b.work[worker], &b.units[lo]
 	h := b.spec.Heads
 	run := b.runOf(u)
-	kv := asF32(&u.cache.heads[u.head].kv)
+	kv := u.cache.heads[u.head].kv.Widen()
 	n := run.len(u.head)
 	if len(b.sums[worker]) < 2*n*h.Dim {
 		b.sums[worker] = make([]float32, 2*n*h.Dim)
@@ -96,20 +95,4 @@ func (b *attentionBack) runOf(u *unit) *Run {
 		}
 	}
 	return nil
-}
-
-// asF32 widens a float16 head for the backward pass.
-func asF32(kv *attn.KV) *attn.KV {
-	if kv.F16 == nil {
-		return kv
-	}
-	w := &attn.KV{Dim: kv.Dim}
-	for _, b := range kv.F16 {
-		f := make([]float32, len(b))
-		for i, x := range b {
-			f[i] = tensor.F16ToF32(x)
-		}
-		w.F32 = append(w.F32, f)
-	}
-	return w
 }

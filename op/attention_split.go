@@ -71,6 +71,7 @@ func (a *attention) join(unit int) {
 	for _, p := range a.split.parts {
 		if p.unit == unit {
 			a.work[0].Join(kv, &rows, a.split.sums[p.at:])
+			a.received(u, &rows)
 			return
 		}
 	}

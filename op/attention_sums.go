@@ -1,13 +1,23 @@
 package op
 
-// columnSums adds what each entry received to the caches that keep count: the
-// rows of a head in order, and so by one worker.
+import "github.com/micaml/mica/internal/kernel/attn"
+
+// received adds what each entry received from a single position to the counts of
+// a cache that keeps them, from the scores of the pass that has just ended.
+func (a *attention) received(u *unit, rows *attn.Rows) {
+	if u.scores >= 0 {
+		attn.AddProbs(rows, u.cache.sums[u.head*u.group:(u.head+1)*u.group])
+	}
+}
+
+// columnSums is received for several positions: the rows of a head in order, and
+// so by one worker.
 func (a *attention) columnSums(c *Ctx) {
 	s := &a.sums
 	s.first = s.first[:0]
 	for i := range a.units {
 		u := &a.units[i]
-		if u.cache.sums != nil && (i == 0 || u.cache != a.units[i-1].cache || u.head != a.units[i-1].head) {
+		if u.cache.sums != nil && u.scores < 0 && (i == 0 || u.cache != a.units[i-1].cache || u.head != a.units[i-1].head) {
 			s.first = append(s.first, i)
 		}
 	}
@@ -33,7 +43,6 @@ type sumLoop struct {
 type sumScratch struct {
 	n, from []int
 	m, l    []float32
-	probs   []float32
 }
 
 // Do runs cache heads [lo, hi).
@@ -41,29 +50,7 @@ func (s *sumLoop) Do(worker, lo, hi int) {
 	for _, i := range s.first[lo:hi] {
 		first := &s.units[i]
 		for ; i < len(s.units) && s.units[i].cache == first.cache && s.units[i].head == first.head; i++ {
-			if u := &s.units[i]; u.n == 1 {
-				s.position(worker, u)
-			} else {
-				s.positions(worker, u)
-			}
-		}
-	}
-}
-
-// position takes all query heads of a single position together, which look at
-// the same keys.
-func (s *sumLoop) position(worker int, u *unit) {
-	rows, w := s.stack(u), &s.work[worker]
-	n := rows.N[len(rows.N)-1]
-	if cap(w.probs) < u.group*n {
-		w.probs = make([]float32, u.group*(n+n/2))
-	}
-	w.probs = w.probs[:u.group*n]
-	s.attention.work[worker].Probs(&u.cache.heads[u.head].kv, &rows, w.probs, n)
-	for g := range u.group {
-		sums := u.cache.sums[u.head*u.group+g]
-		for j, p := range w.probs[g*n : (g+1)*n] {
-			sums[j] += p
+			s.positions(worker, &s.units[i])
 		}
 	}
 }

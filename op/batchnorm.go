@@ -67,7 +67,9 @@ func BatchNorm(c *Ctx, x Val, w, b *Weight, run *Running, eps float32, training 
 	fixed := 0
 	if training {
 		norm.Moments(c.pool, &c.kernels.norm, mean, variance, c.Data(x), cells)
-		run.update(mean, variance, rows)
+		if !c.repeating {
+			run.update(mean, variance, rows)
+		}
 	} else {
 		copy(mean, run.Mean) // for the backward pass: run may move on before it
 		copy(variance, run.Var)

@@ -3,6 +3,7 @@ package op
 import (
 	"slices"
 
+	"github.com/micaml/mica/internal/kernel/act"
 	"github.com/micaml/mica/internal/kernel/attn"
 	"github.com/micaml/mica/tensor"
 )
@@ -17,24 +18,22 @@ type Cache struct {
 	heads []cacheHead
 	sums  [][]float32 // by query head: attention received by each entry
 	ready int         // entries that blocks are reserved for
-	back  [][]float32 // sums as they were at Checkpoint
+	undo  cacheUndo
 }
 
 type cacheHead struct {
-	kv  attn.KV
-	pos []int32 // of each entry
-	old int     // entries that were there at Checkpoint
+	kv   attn.KV
+	pos  []int32 // of each entry
+	undo headUndo
 }
 
-// NewCache returns an empty cache of heads heads of dimension dim. kind, F32
-// or F16, is how numbers are kept.
+// NewCache returns an empty cache of heads heads of dimension dim. kind is how
+// numbers are kept: F32, F16, or Q8_0, which is 8 bits and a scale for each 32
+// numbers of a key or value (see package attn).
 func NewCache(heads, dim int, kind tensor.DType) *Cache {
 	m := &Cache{dim: dim, kind: kind, heads: make([]cacheHead, heads)}
 	for h := range m.heads {
-		m.heads[h].kv.Dim = dim
-		if kind == tensor.F16 {
-			m.heads[h].kv.F16 = [][]uint16{}
-		}
+		m.heads[h].kv = attn.NewKV(dim, kind)
 	}
 	return m
 }
@@ -76,8 +75,7 @@ func (m *Cache) Entry(head, i int, k, v []float32) { m.heads[head].kv.Get(i, k, 
 func (m *Cache) Bytes() int64 {
 	n := int64(0)
 	for h := range m.heads {
-		kv := &m.heads[h].kv
-		n += int64(len(kv.F32)*4+len(kv.F16)*2) * int64(attn.Size(m.dim))
+		n += m.heads[h].kv.Bytes()
 	}
 	return n
 }
@@ -95,32 +93,11 @@ func (m *Cache) Reserve(n int) {
 	}
 	m.ready = n
 	for h := range m.heads {
-		m.grow(&m.heads[h], n)
+		m.heads[h].kv.Grow(n)
 		m.heads[h].pos = slices.Grow(m.heads[h].pos, max(0, n-len(m.heads[h].pos)))
 	}
 	for i := range m.sums {
 		m.sums[i] = slices.Grow(m.sums[i], max(0, n-len(m.sums[i])))
-	}
-}
-
-// grow gives a head blocks for n entries, which lie in one piece of memory.
-func (m *Cache) grow(h *cacheHead, n int) {
-	size := attn.Size(m.dim)
-	have := len(h.kv.F32) + len(h.kv.F16)
-	more := attn.Blocks(n) - have
-	if more <= 0 {
-		return
-	}
-	if m.kind == tensor.F16 {
-		b := make([]uint16, more*size)
-		for i := range more {
-			h.kv.F16 = append(h.kv.F16, b[i*size:(i+1)*size:(i+1)*size])
-		}
-		return
-	}
-	b := make([]float32, more*size)
-	for i := range more {
-		h.kv.F32 = append(h.kv.F32, b[i*size:(i+1)*size:(i+1)*size])
 	}
 }
 
@@ -133,7 +110,7 @@ func (m *Cache) Append(heads Heads, k, v []float32, pos []int32) {
 	for h := range m.heads {
 		c := &m.heads[h]
 		at := len(c.pos)
-		m.grow(c, at+n)
+		c.kv.Grow(at + n)
 		from := h / share * heads.Dim
 		next := int32(0)
 		if at > 0 {
@@ -159,23 +136,17 @@ func (m *Cache) Append(heads Heads, k, v []float32, pos []int32) {
 // blocks that are left over.
 func (m *Cache) Gather(head int, idx []int) {
 	c := &m.heads[head]
+	c.forget(idx)
 	c.kv.Keep(idx)
-	old, _ := slices.BinarySearch(idx, c.old)
 	for i, j := range idx {
 		c.pos[i] = c.pos[j]
 	}
-	for _, s := range m.sumsOf(m.sums, head) {
+	for _, s := range m.sumsOf(head) {
 		for i, j := range idx {
 			s[i] = s[j]
 		}
 	}
-	for _, s := range m.sumsOf(m.back, head) {
-		for i, j := range idx[:old] {
-			s[i] = s[j]
-		}
-	}
-	c.old = old
-	m.Cut(head, len(idx))
+	m.shorten(head, len(idx))
 	m.shrink(c, 0)
 }
 
@@ -184,19 +155,15 @@ func (m *Cache) Gather(head int, idx []int) {
 // each time would cost more than attention.
 func (m *Cache) Drop(head, i int) {
 	c := &m.heads[head]
+	if i < c.undo.old {
+		c.forgetOne(i)
+	}
 	c.kv.Drop(i, len(c.pos))
 	copy(c.pos[i:], c.pos[i+1:])
-	for _, sums := range [...][][]float32{m.sumsOf(m.sums, head), m.sumsOf(m.back, head)} {
-		for _, s := range sums {
-			if i < len(s) {
-				copy(s[i:], s[i+1:])
-			}
-		}
+	for _, s := range m.sumsOf(head) {
+		copy(s[i:], s[i+1:])
 	}
-	if i < c.old {
-		c.old--
-	}
-	m.Cut(head, len(c.pos)-1)
+	m.shorten(head, len(c.pos)-1)
 	m.shrink(c, 1)
 }
 
@@ -204,34 +171,18 @@ func (m *Cache) Drop(head, i int) {
 // come.
 func (m *Cache) Cut(head, n int) {
 	c := &m.heads[head]
-	c.pos = c.pos[:n]
-	c.old = min(c.old, n)
-	for _, sums := range [...][][]float32{m.sumsOf(m.sums, head), m.sumsOf(m.back, head)} {
-		for i, s := range sums {
-			sums[i] = s[:min(n, len(s))]
-		}
+	for i := c.undo.old - 1; i >= n; i-- {
+		c.forgetOne(i)
 	}
+	m.shorten(head, n)
 }
 
-// Checkpoint notes the entries and counts of the moment for [Cache.Rollback].
-func (m *Cache) Checkpoint() {
-	for h := range m.heads {
-		m.heads[h].old = m.Len(h)
-	}
-	m.back = slices.Grow(m.back[:0], len(m.sums))[:len(m.sums)]
-	for q, s := range m.sums {
-		m.back[q] = append(m.back[q][:0], s...)
-	}
-}
-
-// Rollback drops every entry that came after the checkpoint. What has been
-// dropped since then stays dropped.
-func (m *Cache) Rollback() {
-	for h := range m.heads {
-		m.Cut(h, m.heads[h].old)
-	}
-	for q, s := range m.back {
-		m.sums[q] = append(m.sums[q][:0], s[:len(m.sums[q])]...)
+// shorten takes positions and counts down to n entries.
+func (m *Cache) shorten(head, n int) {
+	m.heads[head].pos = m.heads[head].pos[:n]
+	sums := m.sumsOf(head)
+	for i, s := range sums {
+		sums[i] = s[:n]
 	}
 }
 
@@ -239,48 +190,51 @@ func (m *Cache) Rollback() {
 // memory that Reserve made can go. spare blocks that are left over stay for the
 // entries to come.
 func (m *Cache) shrink(c *cacheHead, spare int) {
-	need := attn.Blocks(len(c.pos))
-	if len(c.kv.F32)+len(c.kv.F16) <= need+spare {
-		return
+	if need := attn.Blocks(len(c.pos)); c.kv.Blocks() > need+spare {
+		m.ready = 0
+		c.kv = c.kv.Clone(need)
 	}
-	m.ready = 0
-	size := attn.Size(m.dim)
-	if m.kind == tensor.F16 {
-		c.kv.F16 = compactBlocks(c.kv.F16[:need], size)
-		return
-	}
-	c.kv.F32 = compactBlocks(c.kv.F32[:need], size)
-}
-
-func compactBlocks[E any](blocks [][]E, size int) [][]E {
-	b := make([]E, len(blocks)*size)
-	out := make([][]E, len(blocks))
-	for i := range blocks {
-		out[i] = b[i*size : (i+1)*size : (i+1)*size]
-		copy(out[i], blocks[i])
-	}
-	return out
 }
 
 // PerQuery gives each of n query heads entries of its own, copies of its KV
 // head's, so that each may keep others. It costs memory for what SnapKV's
 // released code does.
 func (m *Cache) PerQuery(n int) {
-	share := n / len(m.heads)
-	heads := make([]cacheHead, n)
-	for q := range heads {
-		from := &m.heads[q/share]
-		h := &heads[q]
-		h.kv.Dim = m.dim
-		h.pos, h.old = slices.Clone(from.pos), from.old
-		need := attn.Blocks(len(h.pos))
-		if m.kind == tensor.F16 {
-			h.kv.F16 = compactBlocks(from.kv.F16[:need], attn.Size(m.dim))
-		} else {
-			h.kv.F32 = compactBlocks(from.kv.F32[:need], attn.Size(m.dim))
+	share, all := n/len(m.heads), make([][]int, n)
+	for q := range all {
+		if q%share > 0 {
+			all[q] = all[q-1]
+			continue
+		}
+		for i := range m.Len(q / share) {
+			all[q] = append(all[q], i)
 		}
 	}
-	m.heads, m.ready = heads, 0
+	m.Split(all)
+}
+
+// Split gives each of len(idx) query heads entries of its own: those of its KV
+// head's that idx has for it, which ascend. It is PerQuery and then Gather,
+// without a copy of everything in between.
+func (m *Cache) Split(idx [][]int) {
+	share := len(idx) / len(m.heads)
+	heads := make([]cacheHead, len(idx))
+	for q, keep := range idx {
+		from := &m.heads[q/share]
+		h := cacheHead{kv: from.kv.Take(keep), pos: make([]int32, len(keep))}
+		for i, j := range keep {
+			h.pos[i] = from.pos[j]
+		}
+		heads[q] = h
+		if m.sums != nil {
+			for i, j := range keep {
+				m.sums[q][i] = m.sums[q][j]
+			}
+			m.sums[q] = m.sums[q][:len(keep)]
+		}
+	}
+	m.setAside(heads)
+	m.ready = 0
 }
 
 // TrackSums makes the cache count, from now on, the attention that each entry
@@ -296,7 +250,7 @@ func (m *Cache) TrackSums(query int) {
 }
 
 // DropSums ends the count of TrackSums.
-func (m *Cache) DropSums() { m.sums, m.back = nil, nil }
+func (m *Cache) DropSums() { m.sums = nil }
 
 // Received returns the attention that each entry of a query head's has
 // received, or nil if it isn't tracked. It is not a copy.
@@ -321,11 +275,14 @@ func (m *Cache) Sums() []float32 {
 	return out
 }
 
-// sumsOf returns those of counts that belong to the query heads that share a
-// head.
-func (m *Cache) sumsOf(counts [][]float32, head int) [][]float32 {
-	g := len(counts) / len(m.heads)
-	return counts[head*g : (head+1)*g]
+// AddReceived adds to dst the attention that each entry of a query head has
+// received, which must be tracked.
+func (m *Cache) AddReceived(dst []float32, query int) { act.Add(dst, dst, m.sums[query]) }
+
+// sumsOf returns the counts of the query heads that share a head.
+func (m *Cache) sumsOf(head int) [][]float32 {
+	g := len(m.sums) / len(m.heads)
+	return m.sums[head*g : (head+1)*g]
 }
 
 // clear empties the cache and keeps its blocks.

@@ -74,6 +74,8 @@ type Ctx struct {
 	serial uint32
 	err    error
 
+	repeating bool // a checkpointed span runs again
+
 	// The quantised form of the value that a Fast linear saw last: the query,
 	// key and value projections read the same one.
 	acts    qgemm.Acts
@@ -133,6 +135,15 @@ func (c *Ctx) Close(s Scope) {
 	clear(c.vals[s.vals:])
 	c.vals = c.vals[:s.vals]
 	c.arena.release(s.arena)
+}
+
+// Bytes returns what the context's buffers take, in use or kept for reuse.
+func (c *Ctx) Bytes() int64 {
+	n := int64(0)
+	for _, b := range c.arena.chunks {
+		n += 4 * int64(len(b))
+	}
+	return n
 }
 
 // Reset ends every scope and clears the error; buffers are kept for reuse.

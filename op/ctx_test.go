@@ -31,20 +31,32 @@ func TestOpsAfterAnError(t *testing.T) {
 		"attention": func() op.Val {
 			return op.Attention(c, x, x, x, &op.AttentionSpec{Heads: heads, Causal: true, Runs: []op.Run{{Queries: 2, Keys: 2, Cache: cache}}})
 		},
-		"pattern":       func() op.Val { return op.Pattern(c, x, cache, heads) },
-		"softmax":       func() op.Val { return op.Softmax(c, x) },
-		"relu":          func() op.Val { return op.ReLU(c, x) },
-		"gelu":          func() op.Val { return op.GELU(c, x) },
-		"silu":          func() op.Val { return op.SiLU(c, x) },
-		"swiglu":        func() op.Val { return op.SwiGLU(c, x, x) },
-		"add":           func() op.Val { return op.Add(c, x, x) },
-		"mul":           func() op.Val { return op.Mul(c, x, x) },
-		"scale":         func() op.Val { return op.Scale(c, x, 2) },
-		"bias":          func() op.Val { return op.Bias(c, x, row) },
-		"rows":          func() op.Val { return op.Rows(c, x, []int32{0}) },
-		"put":           func() op.Val { return op.Put(c, x, x, []int32{1, 0}) },
-		"reshape":       func() op.Val { return op.Reshape(c, x, 4, 1) },
-		"scan":          func() op.Val { return op.Scan(c, x, x, []int32{2}, state) },
+		"pattern": func() op.Val { return op.Pattern(c, x, cache, heads) },
+		"softmax": func() op.Val { return op.Softmax(c, x) },
+		"relu":    func() op.Val { return op.ReLU(c, x) },
+		"gelu":    func() op.Val { return op.GELU(c, x) },
+		"silu":    func() op.Val { return op.SiLU(c, x) },
+		"swiglu":  func() op.Val { return op.SwiGLU(c, x, x) },
+		"add":     func() op.Val { return op.Add(c, x, x) },
+		"mul":     func() op.Val { return op.Mul(c, x, x) },
+		"scale":   func() op.Val { return op.Scale(c, x, 2) },
+		"bias":    func() op.Val { return op.Bias(c, x, row) },
+		"rows":    func() op.Val { return op.Rows(c, x, []int32{0}) },
+		"put":     func() op.Val { return op.Put(c, x, x, []int32{1, 0}) },
+		"reshape": func() op.Val { return op.Reshape(c, x, 4, 1) },
+		"scan":    func() op.Val { return op.Scan(c, x, x, []int32{2}, state) },
+		"selective scan": func() op.Val {
+			return op.SelectiveScan(c, x, x, x, op.NewWeight("w", tensor.FromFloat32(2, 1, []float32{1, 2})), nil, []int32{2}, state)
+		},
+		"linear attention": func() op.Val {
+			return op.LinearAttention(c, x, x, x, &op.LinearAttentionSpec{Heads: heads, Causal: true, Runs: []int32{2}, State: [][]float32{make([]float32, 4)}})
+		},
+		"causal conv": func() op.Val { return op.CausalConv(c, x, w, []int32{2}, state) },
+		"gru": func() op.Val {
+			return op.GRU(c, c.View(make([]float32, 12), 2, 6), op.NewWeight("w", tensor.FromFloat32(6, 2, make([]float32, 12))), nil, []int32{2}, state)
+		},
+		"resize":        func() op.Val { return op.Resize(c, x, &op.ResizeSpec{H: 2, W: 1, OutH: 1, OutW: 1}) },
+		"planes":        func() op.Val { return op.Planes(c, x, &op.PlaneSpec{Depth: 2}) },
 		"cross-entropy": func() op.Val { return op.CrossEntropy(c, x, []int32{0, 1}) },
 	} {
 		if f().Valid() {

@@ -1,16 +1,9 @@
 package op_test
 
 import (
-	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/micaml/mica/grad"
@@ -84,8 +77,10 @@ func indices(r *rand.Rand, n, below int) []int32 {
 	return ids
 }
 
-// gradCases has one entry for each op; shapes are drawn anew for each trial.
-var gradCases = []gradCase{
+// gradCases has an entry for each op, or more; shapes are drawn anew for each trial.
+var gradCases = slices.Concat(coreGradCases, mathGradCases, lossGradCases, movingGradCases, sequenceGradCases)
+
+var coreGradCases = []gradCase{
 	{"add", func(c *op.Ctx, in *inputs) op.Val {
 		m, n := in.dim(5), in.dim(19)
 		return op.Add(c, in.leaf("x", m, n), in.leaf("y", m, n))
@@ -122,6 +117,20 @@ var gradCases = []gradCase{
 	{"linear", func(c *op.Ctx, in *inputs) op.Val {
 		m, n, k := in.dim(7), in.dim(19), in.dim(19)
 		return op.Linear(c, in.leaf("x", m, k), in.weight("w", n, k))
+	}},
+	{"low-rank", func(c *op.Ctx, in *inputs) op.Val {
+		m, n, k, r := in.dim(7), in.dim(19), in.dim(19), in.dim(4)
+		x, a, b := in.leaf("x", m, k), in.weight("a", r, k), in.weight("b", n, r)
+		if in.rng.IntN(2) == 0 {
+			return op.LowRank(c, in.leaf("y", m, n), x, a, b, 1.5)
+		}
+		w := in.weight("w", n, k)
+		if in.rng.IntN(2) == 0 {
+			w.Grad = nil
+			delete(in.w, "w")
+			in.order = slices.DeleteFunc(in.order, func(s string) bool { return s == "w" })
+		}
+		return op.LinearLowRank(c, x, w, a, b, -0.5)
 	}},
 	{"embedding", func(c *op.Ctx, in *inputs) op.Val {
 		v := in.dim(6)
@@ -238,10 +247,9 @@ func (in *inputs) window() op.Window {
 	return w
 }
 
-// trial builds a case in a fresh context and returns sum(r * y) in float64,
-// for a fixed random r.
-func (gc gradCase) trial(seed uint64, saved map[string][]float32) (loss float64, in *inputs, tape *grad.Tape, y op.Val, r []float32) {
-	c := op.NewCtx(op.Exact, nil)
+// trial builds a case in c, which is new or reset, and returns sum(r * y) in
+// float64, for a fixed random r.
+func (gc gradCase) trial(c *op.Ctx, seed uint64, saved map[string][]float32) (loss float64, in *inputs, tape *grad.Tape, y op.Val, r []float32) {
 	in = &inputs{rng: rand.New(rand.NewPCG(seed, 3)), c: c, saved: saved, vals: map[string]op.Val{}, w: map[string]*op.Weight{}}
 	tape = grad.Start(c)
 	y = gc.build(c, in)
@@ -269,13 +277,14 @@ func TestFiniteDifferences(t *testing.T) {
 
 func (gc gradCase) differentiate(t *testing.T, seed uint64) {
 	saved := map[string][]float32{}
-	_, in, tape, y, r := gc.trial(seed, saved)
+	_, in, tape, y, r := gc.trial(op.NewCtx(op.Exact, nil), seed, saved)
 	if err := in.c.Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := tape.BackwardFrom(grad.Seed{Val: y, Grad: r}); err != nil {
 		t.Fatal(err)
 	}
+	probe := op.NewCtx(op.Exact, nil)
 	at := func(name string, i int, by float32) float64 {
 		nudged := map[string][]float32{}
 		for k, v := range saved {
@@ -283,7 +292,8 @@ func (gc gradCase) differentiate(t *testing.T, seed uint64) {
 		}
 		nudged[name] = slices.Clone(saved[name])
 		nudged[name][i] += by
-		loss, _, _, _, _ := gc.trial(seed, nudged)
+		probe.Reset()
+		loss, _, _, _, _ := gc.trial(probe, seed, nudged)
 		return loss
 	}
 	for _, name := range in.order {
@@ -308,75 +318,4 @@ func (gc gradCase) differentiate(t *testing.T, seed uint64) {
 func sample(n int, seed uint64) []int {
 	p := rand.New(rand.NewPCG(seed, 5)).Perm(n)
 	return p[:min(n, 8)]
-}
-
-// TestEveryOp fails for an op that lacks finite differences or a PyTorch
-// fixture, and prints the table of worst errors.
-func TestEveryOp(t *testing.T) {
-	names := opNames(t)
-	fixtures := map[string]string{"rms-norm": "rmsnorm", "layer-norm": "layernorm", "batch-norm": "batchnorm", "group-norm": "groupnorm", "rotate": "rope", "cross-entropy": "cross_entropy", "gelu-tanh": "gelu_tanh", "max-pool": "max_pool", "avg-pool": "avg_pool"}
-	// PyTorch has no word for these: they move numbers, or are checked with
-	// the op that they complete.
-	without := map[string]string{"rows": "moves numbers", "put": "moves numbers", "reshape": "moves numbers",
-		"scale": "one product", "bias": "in linear.json", "scan": "float64 recurrence in TestScan"}
-	for _, n := range names {
-		if !slices.ContainsFunc(gradCases, func(c gradCase) bool { return c.op == n }) {
-			t.Errorf("op %s has no finite differences", n)
-		}
-		f := n
-		if g, ok := fixtures[n]; ok {
-			f = g
-		}
-		if _, ok := forward[f]; !ok && without[n] == "" {
-			t.Errorf("op %s has no PyTorch fixture", n)
-		}
-		py := without[n]
-		if py == "" {
-			py = fmt.Sprintf("%.1e", fixtureWorst[f])
-		}
-		t.Logf("%-14s finite differences %.1e   PyTorch %s", n, gradWorst[n], py)
-	}
-}
-
-// opNames reads the names of all ops from the sources.
-func opNames(t *testing.T) []string {
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(f, func(n ast.Node) bool { // activation{"relu", ...}
-			if lit, ok := n.(*ast.CompositeLit); ok {
-				if kind, ok := lit.Type.(*ast.Ident); ok && kind.Name == "activation" {
-					s, _ := strconv.Unquote(lit.Elts[0].(*ast.BasicLit).Value)
-					names = append(names, s)
-				}
-			}
-			return true
-		})
-		for _, d := range f.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if !ok || fn.Recv == nil || fn.Name.Name != "Name" || len(fn.Body.List) != 1 {
-				continue
-			}
-			ret := fn.Body.List[0].(*ast.ReturnStmt)
-			if lit, ok := ret.Results[0].(*ast.BasicLit); ok {
-				s, _ := strconv.Unquote(lit.Value)
-				names = append(names, s)
-			}
-		}
-	}
-	slices.Sort(names)
-	if len(names) < 10 {
-		t.Fatalf("only %d ops found", len(names))
-	}
-	return names
 }

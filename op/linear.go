@@ -13,6 +13,11 @@ import (
 // with respect to x reads a frozen quantised w the same way, so the matrix is
 // never expanded whole; in Fast mode it is the straight-through one.
 func Linear(c *Ctx, x Val, w *Weight) Val {
+	return c.record(Entry{Op: linearOp{}, Out: c.linear(x, w), In: [3]Val{x}, W: w})
+}
+
+// linear is the product of Linear, not recorded.
+func (c *Ctx) linear(x Val, w *Weight) Val {
 	s := c.Shape(x)
 	if s.Width() != w.Cols {
 		return c.failf("linear", "%s is %d x %d and the rows are %d wide", w.Name, w.Rows, w.Cols, s.Width())
@@ -26,7 +31,7 @@ func Linear(c *Ctx, x Val, w *Weight) Val {
 	} else {
 		gemm.MulT(c.pool, &c.kernels.gemm, c.Data(y), s.Rows(), w.Rows, w.Cols, c.Data(x), w.Storage, false)
 	}
-	return c.record(Entry{Op: linearOp{}, Out: y, In: [3]Val{x}, W: w})
+	return y
 }
 
 // quantised returns the 8-bit form of x's rows.
@@ -73,6 +78,8 @@ type kernels struct {
 	attnBack attentionBack
 	each     each
 	rows     rowLoop
+	meeting  meeting
+	drops    drops
 	rotate   rotate
 	conv     convScratch
 }

@@ -46,7 +46,9 @@ func (p *Profile) Trace(c *Ctx, e Entry) { p.add(c, &e, false, 1) }
 
 // TraceBackward counts a call's backward pass, at the cost of the forward one
 // for each gradient.
-func (p *Profile) TraceBackward(c *Ctx, e Entry, gradients int) { p.add(c, &e, true, gradients) }
+func (p *Profile) TraceBackward(c *Ctx, e Entry, _ Grads, gradients int) {
+	p.add(c, &e, true, gradients)
+}
 
 func (p *Profile) add(c *Ctx, e *Entry, backward bool, times int) {
 	p.mu.Lock()

@@ -68,14 +68,18 @@ type Grads interface {
 }
 
 // Recorder keeps entries for the backward pass: grad.Tape.
-type Recorder interface{ Add(e Entry) }
+type Recorder interface {
+	Add(e Entry)
+	// Checkpoint is what [Checkpoint] calls.
+	Checkpoint(f func(c *Ctx, in []Val) []Val, in []Val) []Val
+}
 
 // Tracer sees each call when it has ended, for profiles.
 type Tracer interface {
 	Trace(c *Ctx, e Entry)
 	// TraceBackward sees the call's backward pass; gradients is how many of
 	// its inputs and weights it was for.
-	TraceBackward(c *Ctx, e Entry, gradients int)
+	TraceBackward(c *Ctx, e Entry, g Grads, gradients int)
 }
 
 // Trace makes t see each call from now on; nil ends it.
@@ -93,7 +97,7 @@ func (c *Ctx) Back(e *Entry, g Grads) {
 			n++
 		}
 	}
-	c.tracer.TraceBackward(c, *e, n)
+	c.tracer.TraceBackward(c, *e, g, n)
 }
 
 // record ends an op: without a tape and a tracer it costs nothing.

@@ -8,9 +8,12 @@ type rowLoop struct {
 	// Matrices [rows][width], those that row uses.
 	dst, dst2, x, y, z []float32
 
-	stat []float32 // [rows][2]
+	stat []float32 // [rows][some]
 	ids  []int32
 	f    float32
+
+	other int // width of a narrower matrix
+	step  int // how far a row's ids are from those of the row before
 }
 
 func (t *rowLoop) Do(_, lo, hi int) {

@@ -7,27 +7,21 @@ package op
 // when the op has run, its last h, each [D].
 //
 // Gradients flow to a and x; a state that comes in is a constant. state is
-// overwritten, and holds nothing of use after an error.
+// overwritten, unless the op fails.
 func Scan(c *Ctx, a, x Val, runs []int32, state [][]float32) Val {
 	h, ok := c.like("scan", a, x)
 	if !ok {
 		return Val{}
 	}
 	s := c.Shape(x)
-	w, total := s.Width(), int32(0)
-	for _, n := range runs {
-		total += n
-	}
-	if int(total) != s.Rows() || len(state) != len(runs) {
-		return c.failf("scan", "%d runs of %d rows with %d states for %v", len(runs), total, len(state), s)
+	w := s.Width()
+	if err := checkRuns(s.Rows(), runs, state, w); err != nil {
+		return c.failf("scan", "%w", err)
 	}
 	first := c.Out(MakeShape(len(runs), w)) // the states that came in, for backward
 	ad, xd, hd, fd := c.Data(a), c.Data(x), c.Data(h), c.Data(first)
 	at := 0
 	for r, n := range runs {
-		if len(state[r]) != w {
-			return c.failf("scan", "state of %d numbers for width %d", len(state[r]), w)
-		}
 		copy(fd[r*w:], state[r])
 		prev := state[r]
 		for range n {

@@ -2,7 +2,8 @@ package op
 
 import "github.com/micaml/mica/internal/kernel/act"
 
-// Softmax is exp(x) / sum(exp(x)) over each row. x [T, V] -> [T, V].
+// Softmax is exp(x) / sum(exp(x)) over each row. x [T, V] -> [T, V]. A temperature
+// t is Scale(c, x, 1/t) before it; -Inf, which [Add] can bring in, leaves a number out.
 func Softmax(c *Ctx, x Val) Val {
 	s := c.Shape(x)
 	y := c.Out(s)

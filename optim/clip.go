@@ -35,3 +35,6 @@ func Clip(most float64, optimizers ...*Optimizer) float64 {
 // sumSquares adds up the squares of a cut. Squares of numbers beyond 1e19 are
 // infinite in float32, and so the norm.
 func sumSquares(g []float32) float64 { return float64(act.Dot(g, g)) }
+
+// Clip is the function Clip of this optimizer alone.
+func (o *Optimizer) Clip(most float64) float64 { return Clip(most, o) }

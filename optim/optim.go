@@ -1,11 +1,12 @@
 // Package optim changes weights by their gradients: SGD with momentum, Adam and
-// AdamW, as PyTorch defines them.
+// AdamW, as PyTorch defines them, the latter two with their state in 8 bits if
+// memory is short.
 //
 //	o, err := optim.New(pool, optim.AdamW{Decay: 0.1}, weights)
-//	for ... {
+//	for step := range steps {
 //		...                        // forward and backward: Grad is added to
 //		norm := optim.Clip(1, o)
-//		o.Step(lr)
+//		o.Step(rate.At(step))      // a Schedule
 //		o.Zero()
 //	}
 //
@@ -13,8 +14,9 @@
 // same bits for any number of them. [Optimizer.State] is all that a checkpoint
 // needs: training that is resumed from it goes on with the same bits.
 //
-// Weights that are to be treated differently, such as biases without decay, get an
-// Optimizer of their own; Clip takes several.
+// [Arrange] chooses weights by layer and name, for rules of their own, and shows
+// what is trained and what it costs. [Average] follows the weights with a running
+// mean, and [Sum] adds up the gradients of micro-batches.
 package optim
 
 import (
@@ -27,16 +29,13 @@ import (
 
 // Rule is how a gradient changes a weight: [SGD], [Adam] or [AdamW].
 type Rule interface {
-	// slots names the state for each number of a weight.
+	// slots names the state for each number of a weight; inBytes says that large
+	// weights have it in 8 bits.
 	slots() []string
+	inBytes() bool
 	check() error
 	// prepare returns the update of step t, which counts from 1.
 	prepare(t int, lr float64, scale float32) update
-}
-
-// update changes the numbers of a weight. state holds the slots in order.
-type update interface {
-	apply(w, g []float32, state [2][]float32)
 }
 
 // Optimizer trains weights by a rule. It serves one goroutine at a time.
@@ -49,12 +48,14 @@ type Optimizer struct {
 	steps   int
 	scale   float32 // of the gradients in the next step
 	task    task
+	scratch []scratch // of each worker, if any state is in bytes
 }
 
 type param struct {
 	*op.Weight
 	data  []float32
-	state [2][]float32
+	own   *tensor.Storage // of data
+	state [2]slot
 }
 
 // cut is the part of a weight that a core takes at a time.
@@ -70,58 +71,114 @@ const cutLen = 16 << 10
 // Weights may lie in a mapped file, which can't be written: New gives each one
 // memory of its own, with the same numbers, by setting its Storage. Whoever shares
 // the *op.Weight sees it trained; whoever has kept the Storage sees the old numbers.
+// A weight whose Storage is set to another one later goes on from the numbers of
+// that.
 func New(pool *par.Pool, rule Rule, weights []*op.Weight) (*Optimizer, error) {
 	if err := rule.check(); err != nil {
 		return nil, err
 	}
-	o := &Optimizer{rule: rule, pool: pool, scale: 1}
-	seen := map[string]bool{}
 	for _, w := range weights {
-		data, ok := w.F32()
-		switch {
-		case !ok:
-			return nil, fmt.Errorf("optim: weight %q is %v: only float32 can be trained", w.Name, w.DType)
-		case len(w.Grad) != len(data):
-			return nil, fmt.Errorf("optim: weight %q has %d numbers and a gradient of %d", w.Name, len(data), len(w.Grad))
-		case seen[w.Name]:
-			return nil, fmt.Errorf("optim: two weights are called %q", w.Name)
+		if data, ok := w.F32(); ok && len(w.Grad) != len(data) {
+			return nil, fmt.Errorf("optim: weight %q has %d numbers and a gradient of %d: call Train first", w.Name, len(data), len(w.Grad))
 		}
-		seen[w.Name] = true
 	}
+	if err := trainable(weights); err != nil {
+		return nil, err
+	}
+	o := &Optimizer{rule: rule, pool: pool, scale: 1}
 	for _, w := range weights {
 		old, _ := w.F32()
 		p := param{Weight: w, data: append([]float32(nil), old...)}
-		w.Storage = tensor.FromFloat32(w.Rows, w.Cols, p.data)
-		for i := range rule.slots() {
-			p.state[i] = make([]float32, len(p.data))
-		}
-		for lo := 0; lo < len(p.data); lo += cutLen {
-			o.cuts = append(o.cuts, cut{len(o.params), lo, min(lo+cutLen, len(p.data))})
+		p.own = tensor.FromFloat32(w.Rows, w.Cols, p.data)
+		w.Storage = p.own
+		for i, name := range rule.slots() {
+			p.state[i] = newSlot(rule, name, len(p.data))
+			if p.state[i].codes != nil && o.scratch == nil {
+				o.scratch = make([]scratch, pool.Workers())
+			}
 		}
 		o.params = append(o.params, p)
 	}
+	o.cuts = cutsOf(weights)
 	o.squares = make([]float64, len(o.cuts))
 	return o, nil
 }
 
+// trainable checks what every trainer of weights needs: float32 and names that
+// tell them apart.
+func trainable(weights []*op.Weight) error {
+	seen := map[string]bool{}
+	for _, w := range weights {
+		if _, ok := w.F32(); !ok {
+			return fmt.Errorf("optim: weight %q is %v: only float32 can be trained", w.Name, w.DType)
+		}
+		if seen[w.Name] {
+			return fmt.Errorf("optim: two weights are called %q", w.Name)
+		}
+		seen[w.Name] = true
+	}
+	return nil
+}
+
+func cutsOf(weights []*op.Weight) []cut {
+	var cuts []cut
+	for i, w := range weights {
+		n := w.Rows * w.Cols
+		for lo := 0; lo < n; lo += cutLen {
+			cuts = append(cuts, cut{i, lo, min(lo+cutLen, n)})
+		}
+	}
+	return cuts
+}
+
+// adopt takes the numbers of weights whose Storage somebody has replaced.
+func (o *Optimizer) adopt() error {
+	for i := range o.params {
+		p := &o.params[i]
+		if p.Storage == p.own {
+			continue
+		}
+		x, ok := p.F32()
+		if !ok || p.Rows != p.own.Rows || p.Cols != p.own.Cols {
+			return fmt.Errorf("optim: weight %q of F32 %d x %d has become %v %d x %d", p.Name, p.own.Rows, p.own.Cols, p.DType, p.Rows, p.Cols)
+		}
+		copy(p.data, x)
+		p.Storage = p.own
+	}
+	return nil
+}
+
 // Step changes every weight by its gradient, which stays as it is. lr is the
-// learning rate of this step.
+// learning rate of this step. It panics if a weight's Storage has been replaced by
+// one of another shape, a mistake of the program.
 func (o *Optimizer) Step(lr float64) {
+	if err := o.adopt(); err != nil {
+		panic(err)
+	}
 	o.steps++
-	o.each(task{update: o.rule.prepare(o.steps, lr, o.scale)})
+	o.each(task{what: step, update: o.rule.prepare(o.steps, lr, o.scale)})
 	o.scale = 1
 }
 
 // Zero sets every gradient to zero.
-func (o *Optimizer) Zero() { o.each(task{zero: true}) }
+func (o *Optimizer) Zero() { o.each(task{what: zero}) }
 
-// task is a pass over the cuts: an update if there is one, or zeros for the
-// gradients, or the sums of their squares.
+// task is a pass over the cuts.
 type task struct {
 	o      *Optimizer
+	what   pass
 	update update
-	zero   bool
 }
+
+// pass is what a task does with the gradients: add up their squares, clear them,
+// or take a step along them.
+type pass uint8
+
+const (
+	square pass = iota
+	zero
+	step
+)
 
 func (o *Optimizer) each(t task) {
 	t.o = o
@@ -130,24 +187,22 @@ func (o *Optimizer) each(t task) {
 	o.task = task{}
 }
 
-func (t *task) Do(_, from, to int) {
+func (t *task) Do(worker, from, to int) {
 	for i := from; i < to; i++ {
 		c := t.o.cuts[i]
 		p := &t.o.params[c.param]
 		g := p.Grad[c.lo:c.hi]
-		switch {
-		case t.zero:
-			clear(g)
-		case t.update != nil:
-			var state [2][]float32
-			for s, x := range p.state {
-				if x != nil {
-					state[s] = x[c.lo:c.hi]
-				}
-			}
-			t.update.apply(p.data[c.lo:c.hi], g, state)
-		default:
+		switch t.what {
+		case square:
 			t.o.squares[i] = sumSquares(g)
+		case zero:
+			clear(g)
+		case step:
+			if p.state[0].codes != nil {
+				t.update.inBlocks(p, c.lo, c.hi, &t.o.scratch[worker])
+			} else {
+				t.update.apply(p.data[c.lo:c.hi], g, p.state[0].part(c.lo, c.hi), p.state[1].part(c.lo, c.hi))
+			}
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 var rules = []optim.Rule{
 	optim.SGD{}, optim.SGD{Decay: 0.1}, optim.SGD{Momentum: 0.9, Decay: 0.1}, optim.SGD{Momentum: 0.9, Nesterov: true},
 	optim.Adam{}, optim.Adam{Beta1: 0.8, Beta2: 0.9, Eps: 1e-6, Decay: 0.1}, optim.AdamW{Decay: 0.1},
+	optim.Adam{Bytes: true}, optim.AdamW{Decay: 0.1, Bytes: true},
 }
 
 func forEachRule(t *testing.T, f func(t *testing.T, r optim.Rule)) {
@@ -108,7 +109,7 @@ func TestResume(t *testing.T) {
 			t.Errorf("%d steps in the state", state.Steps)
 		}
 		for i := range state.Slots { // a checkpoint is a copy, in any order
-			state.Slots[i].Data = slices.Clone(state.Slots[i].Data)
+			state.Slots[i].Data, state.Slots[i].Bytes = slices.Clone(state.Slots[i].Data), slices.Clone(state.Slots[i].Bytes)
 		}
 		slices.Reverse(state.Slots)
 		second := newOptimizer(t, nil, r, v)
@@ -121,7 +122,7 @@ func TestResume(t *testing.T) {
 		}
 		a, b := straight.State(), second.State()
 		for i := range a.Slots {
-			if a.Slots[i].Name != b.Slots[i].Name || !slices.Equal(a.Slots[i].Data, b.Slots[i].Data) {
+			if a.Slots[i].Name != b.Slots[i].Name || !slices.Equal(a.Slots[i].Data, b.Slots[i].Data) || !slices.Equal(a.Slots[i].Bytes, b.Slots[i].Bytes) {
 				t.Errorf("state %s differs", a.Slots[i].Name)
 			}
 		}
@@ -248,8 +249,8 @@ func restore(t *testing.T, spoil func(s *optim.State)) error {
 
 func BenchmarkStep(b *testing.B) {
 	const n = 1 << 20
-	for _, r := range []optim.Rule{optim.SGD{Momentum: 0.9}, optim.AdamW{Decay: 0.1}} {
-		b.Run(fmt.Sprintf("%T", r), func(b *testing.B) {
+	for _, r := range []optim.Rule{optim.SGD{Momentum: 0.9}, optim.AdamW{Decay: 0.1}, optim.AdamW{Decay: 0.1, Bytes: true}} {
+		b.Run(fmt.Sprintf("%T%+v", r, r), func(b *testing.B) {
 			p := par.New(0)
 			defer p.Close()
 			var all []*op.Weight
@@ -261,6 +262,12 @@ func BenchmarkStep(b *testing.B) {
 			o, err := optim.New(p, r, all)
 			if err != nil {
 				b.Fatal(err)
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			for _, w := range all {
+				for i := range w.Grad {
+					w.Grad[i] = float32(r.NormFloat64())
+				}
 			}
 			b.SetBytes(8 * n * 28)
 			for b.Loop() {

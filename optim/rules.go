@@ -36,23 +36,46 @@ func (r SGD) check() error {
 	return nil
 }
 
+func (r SGD) inBytes() bool { return false }
+
 func (r SGD) prepare(_ int, lr float64, scale float32) update {
-	return &sgdUpdate{r, kernel.SGDStep{Scale: scale, Decay: r.Decay, Momentum: r.Momentum, Rate: float32(lr)}}
+	u := update{kind: plain, sgd: kernel.SGDStep{Scale: scale, Decay: r.Decay, Momentum: r.Momentum, Rate: float32(lr)}}
+	if r.Momentum != 0 {
+		u.kind = momentum
+	}
+	if r.Nesterov {
+		u.kind = nesterov
+	}
+	return u
 }
 
-type sgdUpdate struct {
-	rule SGD
-	step kernel.SGDStep
+// update is a step with its scalars: a value, so that a step allocates nothing.
+type update struct {
+	kind kind
+	sgd  kernel.SGDStep
+	adam kernel.AdamStep
 }
 
-func (u *sgdUpdate) apply(w, g []float32, state [2][]float32) {
-	switch {
-	case u.rule.Momentum == 0:
-		kernel.SGD(w, g, &u.step)
-	case u.rule.Nesterov:
-		kernel.Nesterov(w, g, state[0], &u.step)
-	default:
-		kernel.Momentum(w, g, state[0], &u.step)
+type kind uint8
+
+const (
+	plain kind = iota
+	momentum
+	nesterov
+	adam
+)
+
+// apply changes the numbers of a weight; a and b are the slots in order.
+func (u *update) apply(w, g, a, b []float32) {
+	switch u.kind {
+	case plain:
+		kernel.SGD(w, g, &u.sgd)
+	case momentum:
+		kernel.Momentum(w, g, a, &u.sgd)
+	case nesterov:
+		kernel.Nesterov(w, g, a, &u.sgd)
+	case adam:
+		kernel.Adam(w, g, a, b, &u.adam)
 	}
 }
 
@@ -66,6 +89,14 @@ type Adam struct {
 	Beta1, Beta2 float64 // 0 means 0.9 and 0.999
 	Eps          float64 // 0 means 1e-8
 	Decay        float64 // weight decay, as an L2 penalty; mostly AdamW is meant
+
+	// Bytes keeps the state of weights of 4,096 numbers and more in 8 bits: two
+	// bytes a number instead of eight. Blocks of 256 numbers share a scale, and the
+	// 8 bits stand for numbers that are dense where it counts, relative to their
+	// size (Dettmers et al. 2022, block-wise dynamic quantization). The steps are
+	// those of bitsandbytes, but that a second moment above 0 is never rounded to
+	// 0: its mean, which may be kept, would be divided by Eps alone.
+	Bytes bool
 }
 
 // AdamW is Adam with the decay taken off the weight itself (Loshchilov & Hutter
@@ -75,6 +106,8 @@ type AdamW Adam
 
 func (r Adam) slots() []string  { return []string{"mean", "square"} }
 func (r AdamW) slots() []string { return Adam(r).slots() }
+func (r Adam) inBytes() bool    { return r.Bytes }
+func (r AdamW) inBytes() bool   { return r.Bytes }
 
 func (r Adam) check() error {
 	r = r.defaults()
@@ -106,7 +139,7 @@ func (r Adam) defaults() Adam {
 
 func (r Adam) prepare(t int, lr float64, scale float32) update {
 	r = r.defaults()
-	return &adamUpdate{kernel.AdamStep{
+	return update{kind: adam, adam: kernel.AdamStep{
 		Scale: scale,
 		Decay: float32(r.Decay),
 		Keep:  1,
@@ -122,8 +155,8 @@ func (r Adam) prepare(t int, lr float64, scale float32) update {
 func (r AdamW) prepare(t int, lr float64, scale float32) update {
 	decay := r.Decay
 	r.Decay = 0
-	u := Adam(r).prepare(t, lr, scale).(*adamUpdate)
-	u.step.Keep = float32(1 - lr*decay)
+	u := Adam(r).prepare(t, lr, scale)
+	u.adam.Keep = float32(1 - lr*decay)
 	return u
 }
 
@@ -137,10 +170,4 @@ func power(b float64, n int) float64 {
 		b *= b
 	}
 	return p
-}
-
-type adamUpdate struct{ step kernel.AdamStep }
-
-func (u *adamUpdate) apply(w, g []float32, state [2][]float32) {
-	kernel.Adam(w, g, state[0], state[1], &u.step)
 }

@@ -3,15 +3,17 @@ package optim
 import "fmt"
 
 // State is what an optimizer knows besides the weights: what a checkpoint keeps.
+// Whatever else changes while weights are trained, such as [Average], has one too.
 type State struct {
 	Steps int    // taken so far
 	Slots []Slot // in the order of the weights
 }
 
-// Slot is some of the state of one weight, a number for each of its.
+// Slot is some of the state of one weight: numbers, or bytes.
 type Slot struct {
-	Name string // "blk.0.attn_q.weight/velocity"; Adam has "/mean" and "/square"
-	Data []float32
+	Name  string // "blk.0.attn_q.weight/velocity"; Adam has "/mean" and "/square", in 8 bits also "/mean.scale" and "/square.scale"
+	Data  []float32
+	Bytes []uint8 // of what is kept in 8 bits; Data is nil
 }
 
 // State returns the state. The numbers are the optimizer's own, not a copy: the
@@ -19,8 +21,13 @@ type Slot struct {
 func (o *Optimizer) State() State {
 	s := State{Steps: o.steps}
 	for _, p := range o.params {
-		for i, name := range o.rule.slots() {
-			s.Slots = append(s.Slots, Slot{p.Name + "/" + name, p.state[i]})
+		for _, x := range p.state[:len(o.rule.slots())] {
+			name := p.Name + "/" + x.name
+			if x.codes != nil {
+				s.Slots = append(s.Slots, Slot{Name: name, Bytes: x.codes}, Slot{Name: name + ".scale", Data: x.data})
+			} else {
+				s.Slots = append(s.Slots, Slot{Name: name, Data: x.data})
+			}
 		}
 	}
 	return s
@@ -29,38 +36,49 @@ func (o *Optimizer) State() State {
 // Restore copies a state of the same rule and the same weights, whose slots may come
 // in any order. After an error the optimizer is as it was.
 func (o *Optimizer) Restore(s State) error {
+	if err := o.adopt(); err != nil { // a checkpoint sets the weights first
+		return err
+	}
+	if err := o.State().take(s); err != nil {
+		return err
+	}
+	o.steps = s.Steps
+	return nil
+}
+
+// take copies the slots of s into those of own, which must be the same.
+func (own State) take(s State) error {
 	if s.Steps < 0 {
 		return fmt.Errorf("optim: state after %d steps", s.Steps)
 	}
-	from := map[string][]float32{}
+	from := map[string]Slot{}
 	for _, slot := range s.Slots {
 		if _, ok := from[slot.Name]; ok {
 			return fmt.Errorf("optim: state %q is there twice", slot.Name)
 		}
-		from[slot.Name] = slot.Data
+		from[slot.Name] = slot
 	}
-	own := o.State().Slots
-	for _, slot := range own {
-		data, ok := from[slot.Name]
-		if !ok {
+	wanted := map[string]bool{}
+	for _, slot := range own.Slots {
+		x, ok := from[slot.Name]
+		switch {
+		case !ok:
 			return fmt.Errorf("optim: state %q is missing", slot.Name)
+		case len(x.Data) != len(slot.Data):
+			return fmt.Errorf("optim: state %q has %d numbers, want %d", slot.Name, len(x.Data), len(slot.Data))
+		case len(x.Bytes) != len(slot.Bytes):
+			return fmt.Errorf("optim: state %q has %d bytes, want %d", slot.Name, len(x.Bytes), len(slot.Bytes))
 		}
-		if len(data) != len(slot.Data) {
-			return fmt.Errorf("optim: state %q has %d numbers, want %d", slot.Name, len(data), len(slot.Data))
-		}
-		delete(from, slot.Name)
+		wanted[slot.Name] = true
 	}
 	for _, slot := range s.Slots {
-		if _, left := from[slot.Name]; left {
+		if !wanted[slot.Name] {
 			return fmt.Errorf("optim: state %q belongs to no weight", slot.Name)
 		}
 	}
-	for _, slot := range s.Slots {
-		from[slot.Name] = slot.Data
+	for _, slot := range own.Slots {
+		copy(slot.Data, from[slot.Name].Data)
+		copy(slot.Bytes, from[slot.Name].Bytes)
 	}
-	for _, slot := range own {
-		copy(slot.Data, from[slot.Name])
-	}
-	o.steps = s.Steps
 	return nil
 }

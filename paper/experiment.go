@@ -30,7 +30,9 @@ type Claim struct {
 
 // Experiment measures the claims of a paper.
 type Experiment struct {
-	Model  string // that the verdicts are about, as a command names it
+	// Model is the one that the verdicts are about, as a command names it; "" if the
+	// experiment trains networks of its own.
+	Model  string
 	Claims []Claim
 	// Run measures every claim that can be shown: see [Run.Judge] and
 	// [Run.Undecided].

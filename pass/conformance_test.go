@@ -60,6 +60,40 @@ func TestQuantised(t *testing.T) {
 	}
 }
 
+// A sequence may have a type of keys and values of its own, which the engine may
+// have too.
+func TestCacheKinds(t *testing.T) {
+	for _, kv := range []pass.KVKind{pass.KVF32, pass.KVF16, pass.KVQ8} {
+		passtest.Conform(t, passtest.Case{Net: decoder(t, tensor.Q8_0), Steps: true, Modes: []op.Mode{op.Exact, op.Fast}, Seqs: func() []*pass.Seq {
+			s := raggedSeqs()
+			for i := range s {
+				s[i].KV = kv
+			}
+			return s
+		}})
+	}
+	for _, mode := range []op.Mode{op.Exact, op.Fast} {
+		seq := func() *pass.Seq { return pass.NewSeq(tokens(2, 71, 50)...) }
+		size := func(o pass.Options, own pass.KVKind) (int64, []float32) {
+			o.Mode = mode
+			e := engine(t, decoder(t, tensor.Q8_0), o)
+			s := seq()
+			s.KV = own
+			x := through(t, e, s)
+			return s.Bytes(), x
+		}
+		numbers := int64(3 * 2 * 2 * 2 * 64 * 16) // layers, heads, blocks, keys and values
+		for own, want := range map[pass.KVKind]int64{pass.KVF32: 4 * numbers, pass.KVF16: 2 * numbers, pass.KVQ8: numbers + 2*numbers/16} {
+			byOption, x := size(pass.Options{KV: own}, 0)
+			bySeq, y := size(pass.Options{KV: pass.KVF32}, own)
+			if byOption != want || bySeq != want {
+				t.Errorf("%v, kind %d: %d and %d bytes, want %d", mode, own, byOption, bySeq, want)
+			}
+			passtest.Same(t, "by option and by sequence", x, y)
+		}
+	}
+}
+
 func TestEncoderDecoder(t *testing.T) {
 	n := newEncdec()
 	passtest.Conform(t, passtest.Case{Net: n, Weights: n.all, Seqs: func() []*pass.Seq {

@@ -1,6 +1,7 @@
 package pass
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,9 +16,10 @@ import (
 type Options struct {
 	Mode    op.Mode
 	Threads int // 0: one for each core
-	// KV is how keys and values are kept: F32, or F16 with half the memory
-	// traffic. The zero value is what the mode is for: F32 in Exact, F16 in
-	// Fast.
+	// KV is how keys and values are kept: F32, F16 in half the memory, or Q8
+	// in about a quarter. The zero value is what the mode is for: F32 in
+	// Exact, F16 in Fast. Any goes with either mode, and a sequence may have
+	// its own, [Seq.KV].
 	KV KVKind
 	// Tile is how many rows go through a row-wise layer at once, 0: 512. It
 	// bounds the scratch memory of a long prompt and changes no bit.
@@ -35,6 +37,7 @@ const (
 	KVByMode KVKind = iota // F32 in Exact, F16 in Fast
 	KVF32
 	KVF16
+	KVQ8 // 8 bits and a scale for each 32 numbers of a key or value
 )
 
 // Engine runs passes over one network. It is safe for use by many goroutines,
@@ -43,7 +46,6 @@ type Engine struct {
 	net    Net
 	layers []LayerInfo
 	opt    Options
-	kv     tensor.DType
 	pool   *par.Pool
 
 	mu   sync.Mutex
@@ -55,11 +57,19 @@ func NewEngine(n Net, o Options) *Engine {
 	if o.Tile <= 0 {
 		o.Tile = 512
 	}
-	e := &Engine{net: n, layers: n.Layers(), opt: o, pool: par.New(o.Threads), kv: tensor.F32}
-	if o.KV == KVF16 || o.KV == KVByMode && o.Mode == op.Fast {
-		e.kv = tensor.F16
+	return &Engine{net: n, layers: n.Layers(), opt: o, pool: par.New(o.Threads)}
+}
+
+// kind returns how numbers of a sequence's keys and values are kept.
+func (e *Engine) kind(q *Seq) tensor.DType {
+	switch kv := cmp.Or(q.KV, e.opt.KV); {
+	case kv == KVQ8:
+		return tensor.Q8_0
+	case kv == KVF16 || kv == KVByMode && e.opt.Mode == op.Fast:
+		return tensor.F16
+	default:
+		return tensor.F32
 	}
-	return e
 }
 
 // Close ends the engine's threads.
@@ -73,6 +83,9 @@ func (e *Engine) Mode() op.Mode { return e.opt.Mode }
 
 // Threads returns the number of threads that work on a pass.
 func (e *Engine) Threads() int { return e.pool.Workers() }
+
+// Pool returns the engine's threads, for an optimizer of its weights.
+func (e *Engine) Pool() *par.Pool { return e.pool }
 
 // Depth returns the number of layers: Run(ctx, 0, Depth()) is the whole.
 func (e *Engine) Depth() int { return len(e.layers) }

@@ -146,3 +146,12 @@ func (n altered) Layer(c *op.Ctx, i int, s *pass.State) error {
 	}
 	return n.Net.Layer(c, i, s)
 }
+
+func containsAll(s string, parts ...string) bool {
+	for _, p := range parts {
+		if !strings.Contains(s, p) {
+			return false
+		}
+	}
+	return true
+}

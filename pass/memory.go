@@ -16,7 +16,8 @@ type Memory interface {
 	// without heads.
 	Len(head int) int
 	// Keep drops every entry of a head but those of idx, which ascends; head
-	// -1 is every head. Freed memory is really given back.
+	// -1 is every head. Freed memory is really given back, at the latest when
+	// the pass under way ends: if it fails, what it found there comes back.
 	Keep(head int, idx []int) error
 	// Truncate drops the entries of every head from n on.
 	Truncate(n int) error
@@ -42,7 +43,7 @@ var ErrMemory = errors.New("pass: memory can't do that")
 type KV struct{ *op.Cache }
 
 // NewKV returns an empty memory of heads heads of dimension dim, whose
-// numbers are kept as kind (F32 or F16).
+// numbers are kept as kind (F32, F16 or Q8_0: see [op.NewCache]).
 func NewKV(heads, dim int, kind tensor.DType) *KV { return &KV{op.NewCache(heads, dim, kind)} }
 
 // Keep drops every entry of a head but those of idx, which ascends; head -1 is
@@ -55,10 +56,8 @@ func (m *KV) Keep(head int, idx []int) error {
 		if head != -1 && head != h {
 			continue
 		}
-		for i, x := range idx {
-			if x < 0 || x >= m.Len(h) || i > 0 && x <= idx[i-1] {
-				return fmt.Errorf("%w: keep index %d (of %d entries) must ascend within the head", ErrMemory, x, m.Len(h))
-			}
+		if err := ascend(idx, m.Len(h)); err != nil {
+			return err
 		}
 	}
 	for h := range m.Heads() {
@@ -66,6 +65,29 @@ func (m *KV) Keep(head int, idx []int) error {
 			m.Gather(h, idx)
 		}
 	}
+	return nil
+}
+
+func ascend(idx []int, n int) error {
+	for i, x := range idx {
+		if x < 0 || x >= n || i > 0 && x <= idx[i-1] {
+			return fmt.Errorf("%w: keep index %d (of %d entries) must ascend within the head", ErrMemory, x, n)
+		}
+	}
+	return nil
+}
+
+// Split is PerQuery, and then Keep of idx[q] for each query head q.
+func (m *KV) Split(idx [][]int) error {
+	if len(idx) == 0 || len(idx)%m.Heads() != 0 {
+		return fmt.Errorf("%w: %d query heads of %d", ErrMemory, len(idx), m.Heads())
+	}
+	for q := range idx {
+		if err := ascend(idx[q], m.Len(q*m.Heads()/len(idx))); err != nil {
+			return err
+		}
+	}
+	m.Cache.Split(idx)
 	return nil
 }
 

@@ -60,6 +60,9 @@ type LayerInfo struct {
 	// with X and no others. Layers that look both ways, and layers that change
 	// the rows, are not row-wise.
 	Rowwise bool
+	// Adapts says that the layer applies its linear maps by [State.Linear], and
+	// the head its own by [State.Unembed], so that sequences may carry adapters.
+	Adapts bool
 }
 
 // Role is the part that a linear map plays in a layer.

@@ -264,14 +264,9 @@ func (n *recurrent) Memory(int, tensor.DType) pass.Memory { return pass.NewRecur
 func (n *recurrent) Layer(c *op.Ctx, i int, s *pass.State) error {
 	name := n.infos[i].Name
 	x := s.At(pass.ResidPre, s.X)
-	var runs []int32
-	var state [][]float32
-	for _, g := range s.Groups() {
-		m := s.Memory(g).(*pass.Recurrent)
-		s.Remember(m)
-		runs = append(runs, int32(g.To-g.From))
-		state = append(state, m.State)
-		m.Advance(g.To - g.From)
+	runs, state, err := s.Recurrent()
+	if err != nil {
+		return err
 	}
 	h := op.Scan(c, op.Scale(c, n.apply(c, name+".a", x), 0.3), n.apply(c, name+".x", x), runs, state)
 	s.X = s.At(pass.ResidPost, op.Add(c, x, n.apply(c, name+".o", op.SiLU(c, h))))

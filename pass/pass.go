@@ -10,14 +10,15 @@ import (
 
 // Pass is rows of one or more sequences at one boundary between layers.
 type Pass struct {
-	e      *Engine
-	c      *op.Ctx // the pass's own, or the caller's with a tape
-	taped  bool
-	hooked bool // some sequence is watched or edited
-	ended  bool
-	at     int
-	seqs   []*Seq
-	starts []start
+	e       *Engine
+	c       *op.Ctx // the pass's own, or the caller's with a tape
+	taped   bool
+	hooked  bool // some sequence is watched or edited
+	adapted bool // some sequence carries an adapter
+	ended   bool
+	at      int
+	seqs    []*Seq
+	starts  []start
 
 	rows      []Row
 	streams   streams // between layers, if not taped
@@ -43,8 +44,9 @@ type start struct {
 func (p *Pass) begin(e *Engine, seqs []*Seq) error {
 	p.e, p.at, p.ended = e, 0, false
 	p.seqs = append(p.seqs[:0], seqs...)
-	p.starts, p.undo, p.peek = p.starts[:0], p.undo[:0], p.peek[:0]
-	p.rows, p.headOn, p.hooked = p.rows[:0], false, false
+	p.commit()
+	p.starts, p.peek = p.starts[:0], p.peek[:0]
+	p.rows, p.headOn, p.hooked, p.adapted = p.rows[:0], false, false, false
 	p.state.p = p
 	for i, q := range seqs {
 		if q == nil {
@@ -61,6 +63,7 @@ func (p *Pass) begin(e *Engine, seqs []*Seq) error {
 		}
 		p.starts = append(p.starts, start{q.taken, q.targetTaken, q.next, len(q.shifts), q.reserve})
 		p.hooked = p.hooked || len(q.hooks) > 0
+		p.adapted = p.adapted || q.Adapter != nil
 	}
 	return nil
 }
@@ -132,8 +135,8 @@ func (p *Pass) Seqs() []*Seq { return p.seqs }
 
 // Run takes the stream through layers from to to-1. from must be the boundary
 // that the stream is at. If ctx ends, Run stops between two tiles of rows,
-// the pass is over, and its sequences are as they were before it; only
-// memory that a method has cut with Keep in the meantime stays cut.
+// the pass is over, and its sequences are as they were before it, with
+// everything that methods have dropped in the meantime.
 func (p *Pass) Run(ctx context.Context, from, to int) error {
 	if p.ended {
 		return ErrEnded
@@ -143,11 +146,7 @@ func (p *Pass) Run(ctx context.Context, from, to int) error {
 	}
 	p.closeHead()
 	for i := from; i < to; i++ {
-		err := p.layer(ctx, i)
-		if err == nil {
-			err = p.attended(i)
-		}
-		if err != nil {
+		if err := p.layer(ctx, i); err != nil {
 			p.abort()
 			return fmt.Errorf("pass: layer %d (%s): %w", i, p.e.layers[i].Name, err)
 		}
@@ -158,6 +157,9 @@ func (p *Pass) Run(ctx context.Context, from, to int) error {
 				q.mem[i] = nil
 			}
 		}
+	}
+	if p.at == len(p.e.layers) {
+		p.commit() // nothing fails after that
 	}
 	return nil
 }
@@ -246,6 +248,7 @@ func (p *Pass) End() {
 		return
 	}
 	p.ended = true
+	p.commit()
 	if !p.taped {
 		p.e.recycle(p.c)
 	}

@@ -14,10 +14,10 @@ type Policy interface {
 	// Attending is called before rows attend; a long prompt comes in tiles,
 	// in order. It must not drop entries.
 	Attending(a Attending) error
-	// Attended is called when a pass has taken its rows of the sequence
-	// through a layer: at once in the first pass over the sequence, and in
-	// later ones when the last layer has ended. m may be cut with its Keep
-	// and PerQuery; c is for ops, whose values are good during the call.
+	// Attended is called when all of a pass's rows of the sequence have
+	// attended in a layer. m may be cut with its Keep, Drop and PerQuery: if
+	// the pass fails in the end, all is as it was. c is for ops, whose values
+	// are good during the call.
 	Attended(c *op.Ctx, layer int, m *KV) error
 }
 
@@ -48,48 +48,24 @@ func (s *State) attending(g Group, q op.Val, m *KV, h Heads) error {
 		Queries: s.p.c.Data(q)[g.From*w : g.To*w], KV: m})
 }
 
-// attended tells the policies of the sequences that have rows in the pass what
-// has been run once layer i has. Where a sequence begins, that is layer i
-// itself, so that no two layers need hold the whole of a long prompt: should
-// the pass fail, nothing was there before it. Later passes wait for their last
-// layer, for entries that were there before couldn't be put back.
-func (p *Pass) attended(i int) error {
-	for r, row := range p.rows {
-		if r > 0 && row.Seq == p.rows[r-1].Seq {
-			continue
-		}
-		q, from := p.seqs[row.Seq], i
-		if q.policy == nil {
-			continue
-		}
-		if s := p.starts[row.Seq]; s.taken > 0 || s.target > 0 {
-			if i < len(p.e.layers)-1 {
-				continue
-			}
-			from = 0
-		}
-		for l := from; l <= i; l++ {
-			if err := p.attendedBy(q, l); err != nil {
-				return err
-			}
-		}
+// attended tells a group's policy that its last rows have attended: at once, so
+// that no two layers need hold the whole of a long prompt, and while what the
+// layer remembers is still in the processor's cache.
+func (s *State) attended(g Group) {
+	m, ok := s.Memory(g).(*KV)
+	if !ok || len(s.p.peek) > 0 || !s.last(g) {
+		return
 	}
-	return nil
-}
-
-func (p *Pass) attendedBy(q *Seq, layer int) error {
-	m, ok := q.mem[layer].(*KV)
-	if !ok {
-		return nil
-	}
-	sc := p.c.Open()
-	err := q.policy.Attended(p.c, layer, m)
+	c := s.p.c
+	sc := c.Open()
+	err := g.Seq.policy.Attended(c, s.layer, m)
 	if err == nil {
-		err = p.c.Err()
+		err = c.Err()
 	}
 	if err != nil {
-		return fmt.Errorf("policy: %w", err)
+		c.ClearErr()
+		c.Fail(fmt.Errorf("policy: %w", err))
+		return
 	}
-	p.c.Close(sc)
-	return nil
+	c.Close(sc)
 }

@@ -40,8 +40,8 @@ func (d *diary) Attended(c *op.Ctx, layer int, m *pass.KV) error {
 	return d.note("%d has %d", layer, m.Longest())
 }
 
-// A prompt is told tile by tile and layer by layer; what comes later is told
-// when the last layer has ended. A peek is not told.
+// A prompt is told tile by tile and layer by layer, and so is what comes later.
+// A peek is not told.
 func TestPolicyIsTold(t *testing.T) {
 	e := engine(t, decoder(t, tensor.F32), pass.Options{Tile: 3})
 	d := &diary{}
@@ -63,7 +63,7 @@ func TestPolicyIsTold(t *testing.T) {
 	d.lines = nil
 	s.Append(1)
 	through(t, e, s)
-	want = []string{"0: 1 rows from 5 after 5", "1: 1 rows from 5 after 5", "2: 1 rows from 5 after 5", "0 has 6", "1 has 6", "2 has 6"}
+	want = []string{"0: 1 rows from 5 after 5", "0 has 6", "1: 1 rows from 5 after 5", "1 has 6", "2: 1 rows from 5 after 5", "2 has 6"}
 	if !slices.Equal(d.lines, want) {
 		t.Errorf("a step: %q, want %q", d.lines, want)
 	}

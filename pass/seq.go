@@ -22,6 +22,12 @@ type Seq struct {
 	// a condition, the output of an encoder that ran before. Row.Seq is not
 	// read.
 	Side map[Key]Block
+	// KV is how layers keep the sequence's keys and values, if not as the
+	// engine's options say; to be set before the first pass.
+	KV KVKind
+	// Adapter changes what linear maps give for the sequence's rows, if the
+	// network asks for that; nil: nothing. To be set before the first pass.
+	Adapter Adapter
 	// Transient sequences remember nothing: a layer's memory is freed when
 	// the layer has ended. For passes that only select.
 	Transient bool
@@ -47,6 +53,8 @@ type hook struct {
 	site  Site
 	watch Watcher
 	edit  Editor
+
+	gradient Watcher
 }
 
 // At says where a watcher or an edit was called.
@@ -71,9 +79,9 @@ type Editor func(c *op.Ctx, at At, x op.Val) op.Val
 func NewSeq(tokens ...int32) *Seq { return &Seq{Tokens: tokens} }
 
 // Select returns a new sequence of the tokens at idx: a prompt of its own,
-// with fresh positions 0..len(idx)-1 and no memory.
+// with fresh positions 0..len(idx)-1, the same adapter and no memory.
 func (q *Seq) Select(idx []int) *Seq {
-	s := &Seq{Tokens: make([]int32, len(idx))}
+	s := &Seq{Tokens: make([]int32, len(idx)), Adapter: q.Adapter}
 	for i, x := range idx {
 		s.Tokens[i] = q.Tokens[x]
 	}
@@ -167,5 +175,5 @@ func (q *Seq) check(layers []LayerInfo) error {
 			return fmt.Errorf("pass: site %s: the network has no such site there", h.site)
 		}
 	}
-	return nil
+	return q.checkAdapter(layers)
 }

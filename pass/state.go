@@ -80,7 +80,7 @@ func (s *State) index() {
 func (s *State) Memory(g Group) Memory {
 	m := &g.Seq.mem[s.layer]
 	if *m == nil {
-		*m = s.p.e.net.Memory(s.layer, s.p.e.kv)
+		*m = s.p.e.net.Memory(s.layer, s.p.e.kind(g.Seq))
 	}
 	return *m
 }
@@ -94,6 +94,9 @@ func (s *State) Done() bool { return s.done }
 // any it returns x at once.
 func (s *State) At(site Site, x op.Val) op.Val {
 	p := s.p
+	if p.c.Err() != nil {
+		s.locate(site)
+	}
 	if p.hooked {
 		for i := range s.groups {
 			g := &s.groups[i]
@@ -119,8 +122,11 @@ func (s *State) call(h *hook, g *Group, x op.Val) op.Val {
 	}
 	w := shape.Width()
 	at := At{Layer: s.layer, Site: h.site, Rows: s.Rows[g.From:g.To], Width: w}
+	if h.gradient != nil {
+		return s.gradient(h.gradient, at, x, g.From*w, g.To*w)
+	}
 	if h.watch != nil {
-		if len(s.p.peek) == 0 {
+		if len(s.p.peek) == 0 && !c.Repeating() {
 			h.watch(at, c.Data(x)[g.From*w:g.To*w])
 		}
 		return x
@@ -177,8 +183,13 @@ func (s *State) Attend(q, k, v op.Val, h Heads) op.Val {
 		spec.Runs = append(spec.Runs, op.Run{Queries: g.To - g.From, Keys: g.To - g.From, KeyFrom: g.From, Pos: s.pos[g.From:g.To], Cache: m.Cache})
 	}
 	z := op.Attention(c, q, k, v, spec)
-	if c.Err() == nil && s.p.hooked && len(s.p.peek) == 0 {
+	if c.Err() == nil && s.p.hooked && len(s.p.peek) == 0 && !c.Repeating() {
 		s.patterns(q, h)
+	}
+	for _, g := range s.groups {
+		if g.Seq.policy != nil && c.Err() == nil {
+			s.attended(g)
+		}
 	}
 	return z
 }

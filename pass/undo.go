@@ -3,7 +3,8 @@ package pass
 import "slices"
 
 // undo is a memory that goes back to what it was if the pass fails: a KV to
-// its own checkpoint, any other to mark.
+// its own checkpoint, with the entries that have been dropped since, and any
+// other to mark.
 type undo struct {
 	mem  Memory
 	mark Mark
@@ -36,6 +37,18 @@ func (p *Pass) rollback(to int) {
 		*u = undo{}
 	}
 	p.undo = p.undo[:to]
+}
+
+// commit gives up what a failed pass would need: the pass has come through, or
+// nobody goes on with it.
+func (p *Pass) commit() {
+	for i := range p.undo {
+		if kv, ok := p.undo[i].mem.(*KV); ok {
+			kv.Commit()
+		}
+		p.undo[i] = undo{}
+	}
+	p.undo, p.undoLayer = p.undo[:0], 0
 }
 
 // abort ends a pass that failed and puts its sequences back.

@@ -22,6 +22,8 @@ type Line struct {
 	Color  int // 0, 1, ...: lines of one colour belong together
 	Dashed bool
 	Points []Point // by x
+	// Spread is how far each point may be off, up and down: a bar. nil: none is drawn.
+	Spread []float64
 }
 
 // Point is a point of a line.
@@ -42,9 +44,9 @@ const (
 func (c Chart) SVG() []byte {
 	highest, xs := 0.0, []float64{}
 	for _, l := range c.Lines {
-		for _, p := range l.Points {
+		for i, p := range l.Points {
 			xs = append(xs, p.X)
-			highest = max(highest, p.Y)
+			highest = max(highest, p.Y+l.spread(i))
 		}
 	}
 	slices.Sort(xs)
@@ -109,6 +111,14 @@ func end(b *bytes.Buffer, foot string, x, y int) {
 	b.WriteString("</svg>\n")
 }
 
+// spread is that of a point.
+func (l Line) spread(i int) float64 {
+	if i < len(l.Spread) {
+		return l.Spread[i]
+	}
+	return 0
+}
+
 // draw adds a line, a dot for each point, and its place in the legend.
 func (l Line) draw(b *bytes.Buffer, i int, unit string, place, rise func(float64) float64) {
 	color, dash := lineColors[l.Color%len(lineColors)], ""
@@ -116,7 +126,10 @@ func (l Line) draw(b *bytes.Buffer, i int, unit string, place, rise func(float64
 		dash = ` stroke-dasharray="6 4"`
 	}
 	var path, dots bytes.Buffer
-	for _, p := range l.Points {
+	for i, p := range l.Points {
+		if s := l.spread(i); s > 0 {
+			fmt.Fprintf(&dots, `<line x1="%[1]g" x2="%[1]g" y1="%.1[2]f" y2="%.1[3]f" stroke="%[4]s" stroke-opacity=".6"/>`, math.Round(place(p.X)), rise(max(0, p.Y-s)), rise(p.Y+s), color)
+		}
 		fmt.Fprintf(&path, "%.1f,%.1f ", place(p.X), rise(p.Y))
 		fmt.Fprintf(&dots, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"><title>%s %s</title></circle>`, place(p.X), rise(p.Y), color, number(p.Y), html.EscapeString(unit))
 	}

@@ -22,6 +22,8 @@ import (
 // The test binary plays four parts: the tests; a pip or an npm, when a link of that name to it is run; and
 // another mica process that pulls a model.
 func TestMain(m *testing.M) {
+	// Under the race detector a program waits a second before it ends. Not those that the tests start.
+	os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 	self, _ := os.Executable()
 	name := strings.TrimSuffix(filepath.Base(self), ".exe")
 	switch {
@@ -118,7 +120,7 @@ func newStore(t *testing.T) *Store {
 		name, _, _ := strings.Cut(e, "=")
 		if strings.HasPrefix(name, "HF_") || strings.HasPrefix(name, "HUGGING") || strings.HasPrefix(name, "MICA_") ||
 			strings.HasSuffix(strings.ToUpper(name), "_PROXY") {
-			if name != "MICA_TEST_NETWORK" {
+			if name != "MICA_TEST_NETWORK" && name != "MICA_ATTACK" {
 				t.Setenv(name, "")
 			}
 		}

@@ -106,7 +106,7 @@ func parseHub(s, rest string) (Ref, error) {
 	if !hubName.MatchString(r.Name) || strings.Contains(r.Name, "--") || strings.Contains(r.Name, "..") {
 		return Ref{}, malformed(s, "no name of a Hub repository")
 	}
-	if hasRev && (!hubRev.MatchString(rev) || strings.Contains(rev, "..")) {
+	if hasRev && (!hubRev.MatchString(rev) || localName(rev) != nil || strings.Contains(rev, "..")) {
 		return Ref{}, malformed(s, "no name of a revision")
 	}
 	if len(parts) == 3 {

@@ -40,7 +40,7 @@ func TestParseRef(t *testing.T) {
 func TestParseRefMalformed(t *testing.T) {
 	for _, in := range []string{
 		"", "hf:", "hf:name", "hf:/name", "hf:org/", "hf:org/na me", "hf:../name", "hf:org/..", "hf:org/a--b", "hf:org/name@",
-		"hf:org/name@..", "hf:org/name@-x", "hf:org/name/../x", "hf:org/name//x", "hf:org/name/", "hf:org/name/a\\b", "hf:org/name/nul",
+		"hf:org/name@..", "hf:org/name@-x", "hf:org/name@nul", "hf:org/name@COM1.v2", "hf:org/name@v1.", "hf:org/name/../x", "hf:org/name//x", "hf:org/name/", "hf:org/name/a\\b", "hf:org/name/nul",
 		"pip:", "pip:x", "pip:x==", "pip:==1", "pip:-r==1", "pip:x== 1", "pip:x==-1", "pip:x==1;y", "pip:x==1.*", "pip:x>=1",
 		"pip:x@file:///etc==1", "pip:x==1/", "pip:x==1//etc/passwd", "pip:x==1/../y", "pip:x==1/C:y",
 		"hf:org/name/[", "hf:org/name/../*", "hf:org/name/*/../x", "hf:org/name//*", "hf:org/name/*/", "hf:org/name/a\\*",

@@ -24,8 +24,9 @@ than 100 % is data that came from a cache.`,
 	example: `  mica bench smollm2
   mica bench smollm2 --prompt 512,4096 --gen 64 --threads 1 --json
   mica bench smollm2 --prompt 0 --gen 32 --depth 0,2000,8000
+  mica bench smollm2 --prompt 0 --depth 4000 --cache full:kv=q8
   mica bench smollm2 --prompt 512 --gen 0 --by-op`,
-	flags: []string{"model", "bench-prompt", "gen", "depth", "rows", "by-op", "repeat", "mode", "threads", "seed"},
+	flags: []string{"model", "bench-prompt", "gen", "depth", "rows", "by-op", "repeat", "mode", "kv-cache", "threads", "seed"},
 	run:   runBench,
 }
 
@@ -55,6 +56,10 @@ func runBench(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	kv, err := benchCache(c.set.cache)
+	if err != nil {
+		return err
+	}
 	m, err := c.open()
 	if err != nil {
 		return err
@@ -76,6 +81,9 @@ func runBench(ctx context.Context, c *call) error {
 		return err
 	}
 	defer eng.Close()
+	for i := range tests {
+		tests[i].kv = kv
+	}
 	doc := benchmark{Mode: eng.Mode().String(), LoadMS: millis(m.load), WeightsBytes: m.Weights}
 	if profile != nil {
 		doc.Limits = measureLimits(eng.Threads())

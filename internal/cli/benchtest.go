@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/micaml/mica/internal/cpu"
+	"github.com/micaml/mica/keep"
 	"github.com/micaml/mica/model/lm"
 	"github.com/micaml/mica/op"
 	"github.com/micaml/mica/pass"
@@ -23,6 +24,20 @@ type benchTest struct {
 	gen    bool // one by one
 	all    bool // the logits of every token, not of the last one
 	loops  int  // times that a run does it: short ones are hard to time
+	kv     pass.KVKind
+}
+
+// benchCache reads a --cache, of which bench takes the type of keys and values
+// alone: it goes back to where it was after each test, and methods forget.
+func benchCache(s string) (pass.KVKind, error) {
+	_, m, err := parseCache(s)
+	if err != nil || m == nil {
+		return pass.KVByMode, err
+	}
+	if k, ok := m.(keep.Stored); ok && k.Method == nil {
+		return k.KV, nil
+	}
+	return 0, usage("give full:kv=q8, or f16 or f32", "--cache %s: bench measures a type of keys and values, and no method", quoted(s))
 }
 
 func (c *call) benchTests() ([]benchTest, error) {
@@ -122,6 +137,7 @@ type benchRun struct {
 
 func newBenchRun(ctx context.Context, eng *pass.Engine, t benchTest, ids []int32) (*benchRun, error) {
 	r := &benchRun{benchTest: t, eng: eng, seq: pass.NewSeq(ids[:t.depth]...), ids: ids[t.depth:], rows: []int{-1}}
+	r.seq.KV = t.kv
 	r.seq.Reserve(len(ids))
 	if t.all {
 		r.rows = r.rows[:0]
@@ -193,6 +209,7 @@ func (r *benchRun) rewind() error {
 		r.p, r.seq = nil, nil
 		runtime.GC() // the memory of one run at a time
 		r.seq = pass.NewSeq()
+		r.seq.KV = r.kv
 		r.seq.Reserve(len(r.ids))
 		return nil
 	}

@@ -22,33 +22,34 @@ var (
 	poolParam   = param{name: "pool", def: "5", lo: 1, hi: most}
 	meanParam   = param{name: "kind", of: []string{"mean", "max"}}
 	headsParam  = param{name: "heads", of: []string{"kv", "query"}}
+	kvParam     = param{name: "kv", of: []string{"mode", "f32", "f16", "q8"}} // in the order of pass.KVKind
 )
 
 // caches is the one table of what --cache can name.
 var caches = []method{
-	{name: "full", compress: func(params) (keep.Compressor, error) { return nil, nil }},
-	{name: "snapkv", params: []param{budgetParam, windowParam, poolParam, meanParam, headsParam}, compress: func(p params) (keep.Compressor, error) {
+	{name: "full", params: []param{kvParam}, compress: func(params) (keep.Compressor, error) { return nil, nil }},
+	{name: "snapkv", params: []param{budgetParam, windowParam, poolParam, meanParam, headsParam, kvParam}, compress: func(p params) (keep.Compressor, error) {
 		return newSnapKV(p), nil
 	}},
-	{name: "pyramid", params: []param{budgetParam, windowParam, poolParam, meanParam, headsParam, {name: "beta", def: "20", lo: 1, hi: most}},
+	{name: "pyramid", params: []param{budgetParam, windowParam, poolParam, meanParam, headsParam, {name: "beta", def: "20", lo: 1, hi: most}, kvParam},
 		compress: func(p params) (keep.Compressor, error) {
 			return pyramid.Method{Method: newSnapKV(p), Beta: p.or("beta", 20)}, nil
 		}},
-	{name: "h2o", params: []param{budgetParam, {name: "recent", def: "32", hi: most}, headsParam}, compress: func(p params) (keep.Compressor, error) {
+	{name: "h2o", params: []param{budgetParam, {name: "recent", def: "32", hi: most}, headsParam, kvParam}, compress: func(p params) (keep.Compressor, error) {
 		return h2o.Method{Budget: p.or("budget", defaultKeep), Recent: p.or("recent", 32), PerQuery: p["heads"] == 1}, nil
 	}},
-	{name: "h2o-step", params: []param{budgetParam, {name: "recent", def: "half", hi: most}, {name: "percent", def: "none", lo: 2, hi: 100}, headsParam},
+	{name: "h2o-step", params: []param{budgetParam, {name: "recent", def: "half", hi: most}, {name: "percent", def: "none", lo: 2, hi: 100}, headsParam, kvParam},
 		compress: newH2OStep},
-	{name: "streaming", params: []param{budgetParam, {name: "sinks", def: "4", hi: most}}, compress: func(p params) (keep.Compressor, error) {
+	{name: "streaming", params: []param{budgetParam, {name: "sinks", def: "4", hi: most}, kvParam}, compress: func(p params) (keep.Compressor, error) {
 		return streaming.Method{Budget: p.or("budget", defaultKeep), Sinks: p.or("sinks", 4)}, nil
 	}},
-	{name: "tova", params: []param{budgetParam}, compress: func(p params) (keep.Compressor, error) {
+	{name: "tova", params: []param{budgetParam, kvParam}, compress: func(p params) (keep.Compressor, error) {
 		return tova.Method{Budget: p.or("budget", defaultKeep)}, nil
 	}},
-	{name: "last", params: []param{budgetParam}, compress: func(p params) (keep.Compressor, error) {
+	{name: "last", params: []param{budgetParam, kvParam}, compress: func(p params) (keep.Compressor, error) {
 		return streaming.Method{Budget: p.or("budget", defaultKeep)}, nil
 	}},
-	{name: "random", params: []param{budgetParam, windowParam, {name: "seed", def: "0", hi: most}}, compress: func(p params) (keep.Compressor, error) {
+	{name: "random", params: []param{budgetParam, windowParam, {name: "seed", def: "0", hi: most}, kvParam}, compress: func(p params) (keep.Compressor, error) {
 		return baseline.RandomCache{Budget: p.or("budget", defaultKeep), Window: p.or("window", 32), Seed: uint64(p.or("seed", 0))}, nil
 	}},
 }
@@ -82,6 +83,9 @@ func parseCache(s string) (name string, c keep.Compressor, err error) {
 	}
 	if c, err = sel.method.compress(sel.params); err == nil && c != nil {
 		_, err = c.Plan(1)
+	}
+	if kv := pass.KVKind(sel.params["kv"]); err == nil && kv != pass.KVByMode {
+		c = keep.Stored{Method: c, KV: kv}
 	}
 	if err != nil {
 		return "", nil, usage("write it like "+sel.method.usage(), "--cache %s: %w", quoted(s), err)

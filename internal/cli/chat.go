@@ -15,7 +15,10 @@ var chatVerb = verb{
 	short: "talk with a model, turn by turn",
 	long: `chat reads one line after the other and answers each. The model remembers what
 was said: the keys and values of earlier turns stay in memory, and a turn costs
-its own tokens only (-v shows how many).
+its own tokens only (-v shows how many). With --cache METHOD layers forget part of
+what the chat began with, once they have read it; what follows is remembered whole,
+but for the methods that forget with each token (streaming, tova, h2o-step). After
+/load, or /set cache, all that was said is read again, and counts as the beginning.
 
 On a terminal, lines can be edited and called back with the arrow keys. Ctrl-C
 stops an answer and keeps the chat; a second one, or Ctrl-D, leaves. Text of
@@ -27,8 +30,9 @@ written, and the first error ends the chat. With --json each answer is a line
 of JSON.`,
 	example: `  mica chat
   mica chat smollm2 --system "Answer in one sentence." --temp 0.7
+  mica chat smollm2 --cache streaming:budget=1024
   printf 'Who wrote Opticks?\nIn which year?\n' | mica chat smollm2`,
-	flags: []string{"model", "system", "predict", "context", "mode", "temp", "top-k", "top-p", "seed", "threads", "verbose"},
+	flags: []string{"model", "system", "predict", "context", "kv-cache", "mode", "temp", "top-k", "top-p", "seed", "threads", "verbose"},
 	run:   runChat,
 }
 
@@ -40,6 +44,7 @@ type session struct {
 	context int    // tokens at most
 	digest  string // of the model, for --json
 	in      lineReader
+	cache   chatCache
 	talking bool // with a person at a terminal
 	told    bool // Ctrl-C was pressed since the last line: the next one leaves
 
@@ -56,6 +61,10 @@ func runChat(ctx context.Context, c *call) error {
 	if talking && c.set.output != "" && c.set.output != "-" {
 		return usage("leave it out: /save FILE keeps the chat", "--output: hides the answers from the one who asks")
 	}
+	cache, err := newChatCache(c.set.cache)
+	if err != nil {
+		return err
+	}
 	m, err := c.open()
 	if err != nil {
 		return err
@@ -64,7 +73,7 @@ func runChat(ctx context.Context, c *call) error {
 	if m.Template == nil {
 		return usage("`mica run --raw` lets it continue a text", "%s: no chat template: the model isn't made for talking", m.file.Name)
 	}
-	s := &session{call: c, m: m, in: in, talking: talking}
+	s := &session{call: c, m: m, in: in, cache: cache, talking: talking}
 	if s.context, err = c.contextOf(m); err != nil {
 		return err
 	}

@@ -25,8 +25,15 @@ func chatCommands() []chatCommand {
 	}
 }
 
-// chatSettings are the keys of /set, which are those of options.
-var chatSettings = []string{"temp", "top-k", "top-p", "seed", "predict", "system"}
+// chatSettings are the keys of /set, which are the names of flags.
+var chatSettings = []string{"temp", "top-k", "top-p", "seed", "predict", "system", "cache"}
+
+func chatOption(key string) *option {
+	if key == "cache" {
+		key = "kv-cache"
+	}
+	return findOption(key)
+}
 
 // command runs a line that begins with a slash.
 func (s *session) command(line string) error {
@@ -76,7 +83,7 @@ func (s *session) clear(string) error {
 func (s *session) change(arg string) error {
 	if arg == "" {
 		for _, key := range chatSettings {
-			v := findOption(key).value(s.set).String()
+			v := chatOption(key).value(s.set).String()
 			if v == "" {
 				v = "-"
 			}
@@ -92,7 +99,15 @@ func (s *session) change(arg string) error {
 	if value == "" && key != "system" {
 		return usage("/set alone shows the settings", "/set %s: needs a value", key)
 	}
-	if err := findOption(key).value(s.set).Set(value); err != nil {
+	if key == "cache" {
+		cache, err := newChatCache(value)
+		if err != nil {
+			return err
+		}
+		s.cache = cache
+		s.forget() // what is forgotten already is needed again
+	}
+	if err := chatOption(key).value(s.set).Set(value); err != nil {
 		return usage("/set alone shows the settings", "/set %s %s: %w", key, quoted(value), err)
 	}
 	return nil

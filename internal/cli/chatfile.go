@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/micaml/mica/chat"
@@ -51,8 +52,12 @@ func (s *session) save(path string) error {
 	}
 	f := chatFile{Format: chatFormat, Mica: Version, Model: s.m.file.Name, Digest: digest, Settings: map[string]json.RawMessage{}, Messages: []chatLine{}}
 	for _, key := range chatSettings {
-		if key != "system" {
-			f.Settings[key] = json.RawMessage(findOption(key).value(s.set).String())
+		switch v := chatOption(key).value(s.set).String(); {
+		case key == "system", v == "":
+		case key == "cache":
+			f.Settings[key] = json.RawMessage(strconv.Quote(v)) // of letters, digits and signs
+		default:
+			f.Settings[key] = json.RawMessage(v)
 		}
 	}
 	for _, m := range s.messages() {
@@ -88,11 +93,15 @@ func (s *session) restore(path string) error {
 	for key, raw := range f.Settings {
 		v, err := scalar(raw)
 		if err == nil {
-			err = findOption(key).value(&set).Set(v)
+			err = chatOption(key).value(&set).Set(v)
 		}
 		if err != nil {
 			return bad("settings.%s: %w", key, err)
 		}
+	}
+	cache, err := newChatCache(set.cache)
+	if err != nil {
+		return bad("settings.cache: %w", err)
 	}
 	set.system = ""
 	var turns []chat.Message
@@ -114,7 +123,7 @@ func (s *session) restore(path string) error {
 	if len(ids) > s.context {
 		return usage("--context makes room, or load a shorter one", "%s: %s tokens, and the context holds %s", path, count(len(ids)), count(s.context))
 	}
-	*s.set, s.turns = set, turns
+	*s.set, s.cache, s.turns = set, cache, turns
 	s.forget()
 	if digest, err := s.m.digest(); err == nil && digest != f.Digest {
 		s.note("It was had with another model: %s.", harmless(f.Model))

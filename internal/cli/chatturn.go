@@ -34,6 +34,7 @@ type reply struct {
 	KVBytes      int64   `json:"kv_bytes"`
 	PeakRSS      int64   `json:"peak_rss_bytes"`
 	Finish       string  `json:"finish_reason"` // "stop", "length", "context", "interrupted"
+	Cache        *cached `json:"cache"`         // what this turn has forgotten of the beginning; null: nothing
 
 	decode time.Duration
 }
@@ -51,18 +52,29 @@ func (s *session) answer(ctx context.Context, text string) error {
 			s.turns = s.turns[:len(s.turns)-1]
 		}
 	}()
-	start, before := time.Now(), 0
+	start, before, run := time.Now(), 0, 0
 	if s.seq != nil {
-		before = len(s.seq.Tokens)
+		before, run = len(s.seq.Tokens), s.seq.Next()
 	}
 	seq, ids, err := s.extend()
 	if err != nil {
 		return err
 	}
+	forgotten := func() *cached { return nil }
+	if seq != s.seq {
+		if forgotten, err = s.cache.begin(s.eng, seq); err != nil {
+			return err
+		}
+	}
 	r, err := s.generate(ctx, seq, start)
+	r.Cache = forgotten()
 	if err != nil && len(r.TokenIDs) == 0 { // the pass has gone back, and so does the rest
-		if s.seq == seq {
+		switch {
+		case s.seq != seq:
+		case seq.Next() == run:
 			seq.Tokens = seq.Tokens[:before]
+		default: // passes before it can't
+			s.forget()
 		}
 		if r.Finish == "interrupted" {
 			s.told = true
@@ -180,7 +192,7 @@ func (s *session) generate(ctx context.Context, seq *pass.Seq, start time.Time) 
 	defer stop()
 	stream := s.m.Tokenizer.Stream()
 	var err error
-	for id, e := range lm.Generate(ctx, s.eng, seq, opt) {
+	for id, e := range s.cache.generate(ctx, s.eng, seq, opt) {
 		if err = e; err != nil {
 			break
 		}
@@ -220,6 +232,9 @@ func (s *session) show(r *reply) error {
 		s.note("turn      %d: %s tokens, %s of them new", r.Turn, count(r.PromptTokens), count(r.NewTokens))
 		s.note("prefill   %s, %.0f tokens/s", seconds(time.Duration(r.PrefillMS*1e6)), r.PrefillRate)
 		s.note("decode    %s, %s tokens, %.1f tokens/s", seconds(r.decode), count(len(r.TokenIDs)), r.DecodeRate)
+		if r.Cache != nil {
+			s.note("cache     %s, in %s", r.Cache, seconds(time.Duration(r.Cache.CompressMS*1e6)))
+		}
 		s.note("memory    %s of keys and values", size(r.KVBytes))
 		s.note("context   %s of %s tokens", count(r.PromptTokens+len(r.TokenIDs)), count(s.context))
 	}

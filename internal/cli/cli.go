@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/micaml/mica/internal/atomicfile"
@@ -32,7 +33,7 @@ type verb struct {
 
 // verbs are all verbs, in the order of the help.
 var verbs = []verb{
-	demoVerb, runVerb, chatVerb, lensVerb, needleVerb, benchVerb, tokenizeVerb, templateVerb,
+	demoVerb, runVerb, chatVerb, lensVerb, needleVerb, evalVerb, verifyVerb, benchVerb, tokenizeVerb, templateVerb,
 	pullVerb, listVerb, showVerb, checkFileVerb, rmVerb, papersVerb, reproduceVerb, doctorVerb, envVerb, completionVerb, versionVerb,
 }
 
@@ -95,14 +96,14 @@ func checkVerb(args []string) error {
 
 const rootLong = `mica runs a language model and shows what happens between its layers.
 
-Start with ` + "`mica demo`" + `: it asks for a fact in a long document, once with all
-of it and once with the part that an early layer found worth keeping.`
+Start with ` + "`mica demo`" + `: it asks for a fact in a long document with all of
+it, with the part that an early layer looks for, and with a memory that forgets.`
 
 // command builds the cobra command. The name of the verb that runs is left
 // in name, for messages.
 func command(stdin io.Reader, stdout, stderr io.Writer, name *string) *cobra.Command {
 	root := &cobra.Command{
-		Use: "mica VERB [MODEL] [flags]", Long: rootLong,
+		Use: "mica VERB [MODEL] [flags]", Long: reflow(rootLong, helpWidth(stdout)),
 		SilenceErrors: true, SilenceUsage: true, DisableSuggestions: true,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -116,7 +117,7 @@ func command(stdin io.Reader, stdout, stderr io.Writer, name *string) *cobra.Com
 		}
 		return flagError(cmd, err)
 	})
-	root.SetUsageTemplate(usageTemplate)
+	root.SetUsageTemplate(strings.ReplaceAll(usageTemplate, "WIDTH", strconv.Itoa(helpWidth(stdout))))
 	root.PersistentFlags().BoolP("help", "h", false, "help for the verb")
 	cobra.EnableCommandSorting = false
 	for i := range verbs {
@@ -137,7 +138,7 @@ func (v *verb) command(stdin io.Reader, stdout, stderr io.Writer, name *string) 
 		opts = append(opts, o)
 	}
 	cmd := &cobra.Command{
-		Use: strings.TrimSpace(v.name + " " + v.args + " [flags]"), Short: v.short, Long: v.long, Example: v.example,
+		Use: strings.TrimSpace(v.name + " " + v.args + " [flags]"), Short: v.short, Long: reflow(v.long, helpWidth(stdout)), Example: v.example,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
 			*name = v.name
@@ -259,11 +260,11 @@ Verbs:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name 12}}{{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flags:
-{{.LocalFlags.FlagUsagesWrapped 80 | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+{{.LocalFlags.FlagUsagesWrapped WIDTH | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
 
 ` + "`mica help VERB`" + ` tells more; ` + "`mica help exit-codes`" + ` what the exit codes mean.{{else if .HasAvailableLocalFlags}}
 
-Every flag can be set by MICA_<FLAG> or in the configuration file: see ` + "`mica env`" + `.{{end}}
+Every flag can be set by MICA_<FLAG> or in the configuration file: ` + "`mica env`" + `.{{end}}
 `
 
 // stdinIsPiped reports whether something is piped or redirected into the

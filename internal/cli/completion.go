@@ -75,20 +75,28 @@ func runCompletion(_ context.Context, c *call) error {
 
 // bash breaks words at : and =, so the script takes away from its answers what
 // stands before the break. In gemfilter:layer=1 the break that counts is the
-// last one, and after it has been looked at the other no longer matches.
+// last one, and after it has been looked at the other no longer matches. Before
+// that come commas: printf %q has quoted them, without need, and readline then
+// adds the answer to what was typed.
 const (
 	colonFirst  = "__mica_handle_special_char \"$cur\" :\n    __mica_handle_special_char \"$cur\" =\n"
-	equalsFirst = "__mica_handle_special_char \"$cur\" =\n    __mica_handle_special_char \"$cur\" :\n"
+	equalsFirst = "COMPREPLY=(\"${COMPREPLY[@]//\\\\,/,}\")\n    __mica_handle_special_char \"$cur\" =\n    __mica_handle_special_char \"$cur\" :\n"
 )
 
 // complete offers what may stand as a word after the verb.
 func (v *verb) complete(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	switch {
+	case v.name == "tokenizer" && len(args) > 0:
+		return nil, cobra.ShellCompDirectiveDefault // files
 	case len(args) > 0:
 	case v.name == "completion":
 		return shells, cobra.ShellCompDirectiveNoFileComp
 	case v.name == "pull":
 		return store.Names(), cobra.ShellCompDirectiveNoFileComp
+	case v.name == "train":
+		return nil, cobra.ShellCompDirectiveDefault // a file
+	case v.name == "tokenizer":
+		return []string{"train"}, cobra.ShellCompDirectiveNoFileComp
 	case v.name == "reproduce":
 		return papersWithExperiment(), cobra.ShellCompDirectiveNoFileComp
 	case slices.Contains(v.flags, "model"):
@@ -116,10 +124,16 @@ func completer(o *option) cobra.CompletionFunc {
 		return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 			return completeMethod(table, cmd, args, typed)
 		}
+	case "METHODS":
+		return completeMethods
 	case "LIST":
 		return completeLayers
 	case "SITE":
 		return completeSite
+	case "FOLDER":
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	case "KIND":
+		return cobra.FixedCompletions([]string{"number", "sandwich"}, none)
 	case "MODE":
 		return cobra.FixedCompletions([]string{"exact", "fast"}, none)
 	case "WHEN":
@@ -239,6 +253,35 @@ func completeMethod(table []method, cmd *cobra.Command, args []string, typed str
 		done += key + "="
 	}
 	return matching(done, out, typed), open
+}
+
+// completeMethods offers what [parseMethods] reads: methods of --select and of
+// --cache, and after a + the latter only. What stands before the last blank or
+// + is done.
+func completeMethods(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	at := strings.LastIndexAny(typed, " +") + 1
+	done, word := typed[:at], typed[at:]
+	name, _, _ := strings.Cut(word, ":")
+	tables := [][]method{methods, caches}
+	switch {
+	case strings.HasSuffix(done, "+"):
+		tables = tables[1:]
+	case strings.Contains(word, ":") && slices.Contains(methodNames(methods), name):
+		tables = tables[:1]
+	}
+	var out []string
+	directive := cobra.ShellCompDirectiveNoFileComp
+	for i, table := range tables {
+		some, d := completeMethod(table, cmd, args, word)
+		for _, s := range some {
+			plain, _, _ := strings.Cut(s, "\t")
+			if i > 0 && slices.Contains(methodNames(tables[0]), plain) { // the name means that of --select
+				continue
+			}
+			out, directive = append(out, done+s), d
+		}
+	}
+	return out, directive
 }
 
 // matching are the words that go on from what was typed, with all of it.

@@ -17,9 +17,11 @@ var lensVerb = verb{
 	long: `lens reads a text and shows, for each layer and each position, the token that the
 model would give if it stopped there: the logit lens. The last layer is what it
 does give. Layers go up the table, positions across; a narrow terminal shows the
-last positions. With --target it shows the rank of a token instead (0: the top).`,
+last positions. With --target it shows the rank of a token instead (0: the top).
+-o FILE.html writes a page with all positions and the next best guesses.`,
 	example: `  mica lens smollm2 "The capital of France is"
-  mica lens smollm2 "The capital of France is" --target " Paris" --layers 15-29`,
+  mica lens smollm2 "The capital of France is" --target " Paris" --layers 15-29
+  mica lens smollm2 "The capital of France is" -o lens.html`,
 	flags: []string{"model", "prompt", "file", "layers", "top", "target", "context", "mode", "threads"},
 	run:   runLens,
 }
@@ -53,6 +55,10 @@ type lensGuess struct {
 
 func runLens(ctx context.Context, c *call) error {
 	if _, err := c.modelName(); err != nil {
+		return err
+	}
+	format, err := lensFormat(c.set.output)
+	if err != nil {
 		return err
 	}
 	p, err := c.readPrompt(ctx)
@@ -99,7 +105,12 @@ func runLens(ctx context.Context, c *call) error {
 	for _, l := range seen {
 		doc.Layers = append(doc.Layers, m.lensLayer(l))
 	}
-	if !c.set.json {
+	switch {
+	case c.set.json || format == "json":
+	case format == "html":
+		_, err := c.out.Write(doc.html(m.file.Name))
+		return err
+	default:
 		doc.print(c)
 		return nil
 	}

@@ -254,7 +254,7 @@ func parseMethods(list string) ([]needleMethod, error) {
 		}
 		m := needleMethod{name: name}
 		choice, cache, both := strings.Cut(name, "+")
-		if word, _, _ := strings.Cut(choice, ":"); !both && !slices.Contains(methodNames(methods), word) && slices.Contains(methodNames(caches), word) {
+		if word, _, _ := strings.Cut(choice, ":"); !both && (word == "full" || !slices.Contains(methodNames(methods), word)) && slices.Contains(methodNames(caches), word) {
 			choice, cache = "", choice
 		}
 		var err error

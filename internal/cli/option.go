@@ -20,10 +20,13 @@ type settings struct {
 	depths, rows                string
 	lengths, needleDepths       string
 	methods, fact, folder       string
+	reference, task             string
+	evalMethods                 string
 
 	predict, context, threads int
 	topK, top, gen, repeat    int
 	trials, answer            int
+	window, stride, windows   int
 	temp, topP                float64
 	seed                      uint64
 
@@ -36,6 +39,7 @@ func defaults() *settings {
 		mode: "fast", color: "auto", layers: "all", topK: 40, topP: 0.95,
 		top: 5, gen: 128, repeat: 3, prompts: "512", depths: "0", rows: "0",
 		lengths: "1000,2000,4000", needleDepths: "0,25,50,75,100", methods: "gemfilter snapkv", fact: "number", trials: 1, answer: 32,
+		window: 1024,
 	}
 }
 
@@ -92,7 +96,14 @@ var options = []option{
 	{key: "methods", arg: "METHODS", help: "methods to compare, separated by blanks, each as for --select or --cache, or both with a + between", value: text(func(s *settings) *string { return &s.methods })},
 	{key: "trials", arg: "N", help: "facts to hide in each place", value: whole(1, 1000, func(s *settings) *int { return &s.trials })},
 	{key: "fact", arg: "KIND", help: "what is hidden: number (five digits of a city) or sandwich (the paper's)", value: choice([]string{"number", "sandwich"}, func(s *settings) *string { return &s.fact })},
-	{key: "answer", arg: "N", help: "tokens of an answer at most", value: whole(1, 4096, func(s *settings) *int { return &s.answer })},
+	{key: "answer", name: "predict", short: "n", arg: "N", help: "tokens of an answer at most", value: whole(1, 4096, func(s *settings) *int { return &s.answer })},
+	{key: "eval-text", name: "file", short: "f", arg: "FILE", help: "text to measure; - is standard input", value: text(func(s *settings) *string { return &s.file })},
+	{key: "task", arg: "FILE", help: "questions to answer, a JSON object on each line; - is standard input", value: text(func(s *settings) *string { return &s.task })},
+	{key: "window", arg: "N", help: "tokens that the model reads at once", value: whole(2, 1<<20, func(s *settings) *int { return &s.window })},
+	{key: "stride", arg: "N", help: "tokens from one window to the next; 0: half a window", value: whole(0, 1<<20, func(s *settings) *int { return &s.stride })},
+	{key: "windows", arg: "N", help: "windows at most; 0: all of the text", value: whole(0, 1<<30, func(s *settings) *int { return &s.windows })},
+	{key: "eval-methods", name: "methods", arg: "METHODS", help: "methods to compare, as in mica needle", value: text(func(s *settings) *string { return &s.evalMethods })},
+	{key: "reference", arg: "FILE", help: "stored activations to compare with, as JSON, which may be gzipped", value: text(func(s *settings) *string { return &s.reference })},
 	{key: "find-layer", help: "find the layer in which GemFilter should look", value: toggle(func(s *settings) *bool { return &s.findLayer })},
 	{key: "fresh", help: "ask again what was answered before", value: toggle(func(s *settings) *bool { return &s.fresh })},
 	{key: "quick", help: "check the machinery in less than a minute", value: toggle(func(s *settings) *bool { return &s.quick })},

@@ -66,13 +66,20 @@ func runReproduce(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	m, err := c.experimentModel(ctx, p.Experiment.Model)
-	if err != nil {
-		return err
-	}
-	digest, err := (&model{file: m}).digest()
-	if err != nil {
-		return err
+	var m store.Model
+	digest := ""
+	if p.Experiment.Model == "" { // it trains networks of its own
+		if c.set.model != "" {
+			return usage("leave out --model", "%s: its experiment trains networks of its own", p.Slug)
+		}
+		mode = op.Exact
+	} else {
+		if m, err = c.experimentModel(ctx, p.Experiment.Model); err != nil {
+			return err
+		}
+		if digest, err = (&model{file: m}).digest(); err != nil {
+			return err
+		}
 	}
 	folder := c.set.folder
 	switch {

@@ -21,7 +21,9 @@ template unless --raw is given.
 --select METHOD keeps the tokens of the prompt that the method picks, and answers
 from those as a prompt of their own. gemfilter reads the whole prompt for that,
 but only through the lower layers. --cache METHOD reads the prompt whole, and
-then each layer remembers only the keys and values that the method picks:
+then each layer remembers only the keys and values that the method picks. keep=N
+counts the tokens that a selection leaves of the prompt, budget=N the keys and
+values that each head of each layer has room for:
 
   ` + strings.Join(methodUsage(caches), "\n  "),
 	example: `  mica run smollm2 "Why is the sky blue?"
@@ -188,6 +190,8 @@ type generation struct {
 	start        time.Time          // of the work on this prompt
 	selected     func(kept []int)   // called before the answer begins; may be nil
 	write        func(string) error // gets the text as it comes; may be nil
+
+	seq *pass.Seq // what run has read and answered, as the layers remember it
 }
 
 // run selects, reads and generates. The answer is not nil even with an error.
@@ -209,6 +213,7 @@ func (g *generation) run(ctx context.Context, u *ui) (*answer, error) {
 			g.selected(s.Kept)
 		}
 	}
+	g.seq = seq
 	if g.cache != nil {
 		report, err := compressed(g.eng, seq, g.cache)
 		if err != nil {

@@ -192,8 +192,9 @@ func visible(piece string) string {
 }
 
 // table writes rows with their columns aligned. Columns whose head begins
-// with a space are numbers and go to the right. The last column is cut where
-// the line would exceed width; 0: never.
+// with a space are numbers and go to the right. Where a line would exceed
+// width the last column is cut, and left out if little would remain of it; 0:
+// never.
 func table(w io.Writer, width int, head []string, rows [][]string, style func(row, col int, cell string) string) {
 	all := append([][]string{head}, rows...)
 	wide := make([]int, len(head))
@@ -202,7 +203,22 @@ func table(w io.Writer, width int, head []string, rows [][]string, style func(ro
 			wide[c] = max(wide[c], uniseg.StringWidth(strings.TrimPrefix(cell, " ")))
 		}
 	}
+	columns := len(head)
+	for columns > 1 && width > 0 {
+		need := wide[columns-1]
+		if !strings.HasPrefix(head[columns-1], " ") {
+			need = min(8, need)
+		}
+		for _, n := range wide[:columns-1] {
+			need += n + 2
+		}
+		if need <= width {
+			break
+		}
+		columns--
+	}
 	for i, r := range all {
+		r = r[:min(columns, len(r))]
 		var line strings.Builder
 		used := 0
 		for c, cell := range r {

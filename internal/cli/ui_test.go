@@ -51,6 +51,45 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// What has no room at the end is left out, not wrapped.
+func TestNarrowTable(t *testing.T) {
+	rows := [][]string{{"a", "10", "short"}, {"longer", "9", "much too long for it"}}
+	for width, want := range map[int]string{
+		22: "NAME    SIZE  TITLE\na         10  short\nlonger     9  much to…\n",
+		21: "NAME    SIZE\na         10\nlonger     9\n",
+		12: "NAME    SIZE\na         10\nlonger     9\n",
+		11: "NAME\na\nlonger\n",
+	} {
+		var b bytes.Buffer
+		table(&b, width, []string{"NAME", " SIZE", "TITLE"}, rows, nil)
+		if b.String() != want {
+			t.Errorf("%d columns:\n%s\nwant:\n%s", width, b.String(), want)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  []string
+	}{
+		{"", 10, []string{""}},
+		{"one two three", 7, []string{"one two", "three"}},
+		{"one\ntwo\n\nthree", 20, []string{"one two", "", "three"}},
+		{"a verylongwordindeed b", 5, []string{"a", "verylongwordindeed", "b"}},
+		{"\x1b[1mone two\x1b[0m three", 7, []string{"\x1b[1mone two\x1b[0m", "three"}},
+		{"漢字 漢字", 8, []string{"漢字", "漢字"}},
+	} {
+		if got := wrap(c.text, c.width); !slices.Equal(got, c.want) {
+			t.Errorf("%q in %d columns: %q, want %q", c.text, c.width, got, c.want)
+		}
+	}
+	if got, want := reflow("one two\nthree\n\n  set in as it is", 9), "one two\nthree\n\n  set in as it is"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{
 		count(0): "0", count(999): "999", count(1000): "1,000", count(-1234567): "-1,234,567",

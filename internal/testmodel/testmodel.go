@@ -1,4 +1,4 @@
-// Package testmodel finds the real model file that some tests need.
+// Package testmodel finds the real model files that some tests need.
 package testmodel
 
 import (
@@ -14,9 +14,22 @@ import (
 // may be skipped.
 func Path(t testing.TB) string {
 	t.Helper()
-	if path := os.Getenv("MICA_TEST_MODEL"); path != "" {
+	return find(t, "MICA_TEST_MODEL", os.Getenv("MICA_TEST_MODEL"), "smollm2", "mica pull smollm2")
+}
+
+// Gemma returns the path of gemma-3-270m-q4_k_m.gguf in the same way; the variable is
+// MICA_TEST_GEMMA.
+func Gemma(t testing.TB) string {
+	t.Helper()
+	return find(t, "MICA_TEST_GEMMA", os.Getenv("MICA_TEST_GEMMA"), "gemma3", "mica pull gemma3 --accept-licence")
+}
+
+// find returns path, which variable names, or else that of a model in the default store.
+func find(t testing.TB, variable, path, name, pull string) string {
+	t.Helper()
+	if path != "" {
 		if _, err := os.Stat(path); err != nil {
-			missing(t, "MICA_TEST_MODEL: "+err.Error()+": get the file with `mica pull smollm2`")
+			missing(t, variable+": "+err.Error()+": get the file with `"+pull+"`")
 		}
 		return path
 	}
@@ -24,9 +37,9 @@ func Path(t testing.TB) string {
 	if err != nil {
 		missing(t, "this test needs a real model: "+err.Error())
 	}
-	m, err := s.Resolve("smollm2")
+	m, err := s.Resolve(name)
 	if err != nil {
-		missing(t, "this test needs a real model ("+err.Error()+"): run `mica pull smollm2`, or set MICA_TEST_MODEL to the file")
+		missing(t, "this test needs a real model ("+err.Error()+"): run `"+pull+"`, or set "+variable+" to the file")
 	}
 	return m.Path
 }

@@ -69,11 +69,7 @@ func (m Method) Compress(l *keep.Layer) error {
 		s := l.Received(q)
 		if to > q+1 {
 			s = l.Scores(n)
-			for ; q < to; q++ {
-				for i, x := range l.Received(q) {
-					s[i] += x
-				}
-			}
+			l.AddReceived(s, h)
 		}
 		if err := l.KeepTop(h, s, budget, recent); err != nil {
 			return fmt.Errorf("h2o: %w", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -26,16 +27,28 @@ type reference struct {
 		Text        string
 		Tokens      blob
 		Positions   []int
-		TopIDs      blob      `json:"top_ids"`
-		TopLogits   blob      `json:"top_logits"`
-		FixedLogits blob      `json:"fixed_logits"`
-		Yardstick   []float64 `json:"torch_f32_max_error"`
+		TopIDs      blob         `json:"top_ids"`
+		TopLogits   blob         `json:"top_logits"`
+		FixedLogits blob         `json:"fixed_logits"`
+		Yardstick   []float64    `json:"torch_f32_max_error"`
+		Best        [][5]float64 // as in peer
 	}
 	Residual struct {
 		Prompt    string
 		Position  int
 		ResidPost blob      `json:"resid_post"`
 		Yardstick []float64 `json:"torch_f32_max_error"`
+	}
+}
+
+// peer is what llama.cpp makes of the same prompts, by tools/oracle/llama_cpp_top.mjs.
+type peer struct {
+	Prompts []struct {
+		Name string
+		// position, token, second token, logit, gap to the second's logit
+		Best [][5]float64
+		// position, largest and root mean square error from float64
+		Errors [][3]float64
 	}
 }
 
@@ -73,9 +86,11 @@ func readFixture(t *testing.T, path string, v any) {
 	}
 }
 
-func openReal(t *testing.T) *Model {
+func openReal(t *testing.T) *Model { return openFile(t, testmodel.Path(t)) }
+
+func openFile(t *testing.T, path string) *Model {
 	t.Helper()
-	m, err := Open(testmodel.Path(t))
+	m, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,13 +104,19 @@ func TestRealModelExact(t *testing.T) {
 	m := openReal(t)
 	var ref reference
 	readFixture(t, "testdata/smollm2_logits.json.gz", &ref)
-	if len(ref.Prompts) != 20 {
-		t.Fatalf("%d prompts", len(ref.Prompts))
+	if longest := exactly(t, m, &ref); len(ref.Prompts) != 20 || longest < 4000 {
+		t.Errorf("%d prompts, the longest has %d tokens", len(ref.Prompts), longest)
 	}
+}
+
+// exactly holds a model in exact mode to a reference, and returns how many
+// tokens the longest prompt has.
+func exactly(t *testing.T, m *Model, ref *reference) (longest int) {
+	t.Helper()
 	eng := pass.NewEngine(m.Net, pass.Options{Mode: op.Exact})
 	defer eng.Close()
 	fixed := unblob[int32](t, ref.FixedIDs.I32)
-	worst, ratio, longest := 0.0, 0.0, 0
+	worst, ratio := 0.0, 0.0
 	for _, pr := range ref.Prompts {
 		ids := unblob[int32](t, pr.Tokens.I32)
 		longest = max(longest, len(ids))
@@ -131,10 +152,8 @@ func TestRealModelExact(t *testing.T) {
 		}
 		p.End()
 	}
-	if longest < 4000 {
-		t.Errorf("the longest prompt has %d tokens", longest)
-	}
 	t.Logf("worst error %.3g; at most %.2f of PyTorch float32's at the same position", worst, ratio)
+	return longest
 }
 
 // TestRealModelSites follows the residual stream through the layers and
@@ -191,24 +210,45 @@ func TestRealModelFast(t *testing.T) {
 	m := openReal(t)
 	var ref reference
 	readFixture(t, "testdata/smollm2_logits.json.gz", &ref)
-	var peer struct {
-		Prompts []struct {
-			Name string
-			// position, token, second token, logit, gap to the second's logit
-			Best [][5]float64
-			// position, largest and root mean square error from float64
-			Errors [][3]float64
-		}
+	var llamaCpp peer
+	readFixture(t, "testdata/smollm2_llamacpp.json.gz", &llamaCpp)
+	a := agree(t, m, op.Fast, &ref, &llamaCpp)
+	t.Log(a)
+	if a.checked < 600 {
+		t.Errorf("only %d positions had a gap over 0.1", a.checked)
 	}
-	readFixture(t, "testdata/smollm2_llamacpp.json.gz", &peer)
-	eng := pass.NewEngine(m.Net, pass.Options{Mode: op.Fast})
+	if float64(a.differ) > 0.04*float64(a.checked) || a.widest > 1 {
+		t.Errorf("%d of %d top tokens differ from llama.cpp's, one by %.3f", a.differ, a.checked, a.widest)
+	}
+	if a.ours > 1.25*a.theirs {
+		t.Errorf("error from float64 %.3f, llama.cpp's %.3f", a.ours, a.theirs)
+	}
+}
+
+// agreement is how a model's best tokens compare with llama.cpp's, where its
+// two best are more than 0.1 apart.
+type agreement struct {
+	checked, differ int     // positions
+	widest          float64 // gap of those that differ
+	float64s        int     // that differ between float64 and llama.cpp
+	ours, theirs    float64 // mean of the rms errors of logits from float64
+}
+
+func (a agreement) String() string {
+	return fmt.Sprintf("%d of %d top tokens with a gap over 0.1 differ from llama.cpp's, the widest by %.3f, and of float64's %d; "+
+		"rms error from float64 %.3g, llama.cpp's %.3g", a.differ, a.checked, a.widest, a.float64s, a.ours, a.theirs)
+}
+
+func agree(t *testing.T, m *Model, mode op.Mode, ref *reference, other *peer) (a agreement) {
+	t.Helper()
+	eng := pass.NewEngine(m.Net, pass.Options{Mode: mode})
 	defer eng.Close()
 	fixed := unblob[int32](t, ref.FixedIDs.I32)
-	checked, differ, widest := 0, 0, 0.0
-	ours, theirs, n := 0.0, 0.0, 0
+	n := 0.0
 	for i, pr := range ref.Prompts {
-		if peer.Prompts[i].Name != pr.Name {
-			t.Fatalf("prompts %q and %q", pr.Name, peer.Prompts[i].Name)
+		theirs := other.Prompts[i]
+		if theirs.Name != pr.Name {
+			t.Fatalf("prompts %q and %q", pr.Name, theirs.Name)
 		}
 		p, err := eng.Begin(pass.NewSeq(unblob[int32](t, pr.Tokens.I32)...))
 		if err != nil {
@@ -217,7 +257,7 @@ func TestRealModelFast(t *testing.T) {
 		if err := p.Run(context.Background(), 0, eng.Depth()); err != nil {
 			t.Fatal(err)
 		}
-		for _, best := range peer.Prompts[i].Best {
+		for j, best := range theirs.Best {
 			at, first, gap := int(best[0]), int32(best[1]), best[4]
 			if gap <= 0.1 {
 				continue
@@ -226,39 +266,33 @@ func TestRealModelFast(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checked++
+			a.checked++
 			if Argmax(logits) != first {
-				differ++
-				widest = max(widest, gap)
+				a.differ++
+				a.widest = max(a.widest, gap)
+			}
+			if int32(pr.Best[j][1]) != first {
+				a.float64s++
 			}
 		}
 		some := unblob[float64](t, pr.FixedLogits.F64)
 		topIDs, top := unblob[int32](t, pr.TopIDs.I32), unblob[float64](t, pr.TopLogits.F64)
-		for _, e := range peer.Prompts[i].Errors {
+		for _, e := range theirs.Errors {
 			j := slices.Index(pr.Positions, int(e[0]))
 			logits, err := p.Logits(pr.Positions[j])
 			if err != nil {
 				t.Fatal(err)
 			}
 			k := len(topIDs) / len(pr.Positions)
-			ours += rms(logits, append(slices.Clone(fixed), topIDs[j*k:(j+1)*k]...),
+			a.ours += rms(logits, append(slices.Clone(fixed), topIDs[j*k:(j+1)*k]...),
 				append(slices.Clone(some[j*len(fixed):(j+1)*len(fixed)]), top[j*k:(j+1)*k]...))
-			theirs += e[2]
+			a.theirs += e[2]
 			n++
 		}
 		p.End()
 	}
-	if checked < 600 {
-		t.Errorf("only %d positions had a gap over 0.1", checked)
-	}
-	if float64(differ) > 0.04*float64(checked) || widest > 1 {
-		t.Errorf("%d of %d top tokens differ from llama.cpp's, one by %.3f", differ, checked, widest)
-	}
-	if ours > 1.25*theirs {
-		t.Errorf("error from float64 %.3f, llama.cpp's %.3f", ours/float64(n), theirs/float64(n))
-	}
-	t.Logf("%d of %d top tokens with a gap over 0.1 differ from llama.cpp's, the widest by %.3f; rms error from float64 %.3f, llama.cpp's %.3f",
-		differ, checked, widest, ours/float64(n), theirs/float64(n))
+	a.ours, a.theirs = a.ours/n, a.theirs/n
+	return a
 }
 
 // rms is the root mean square difference over some ids.

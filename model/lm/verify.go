@@ -15,7 +15,8 @@ import (
 )
 
 // Reference is what another program computes for a prompt at the sites of a
-// model: see tools/oracle/families.py, which makes them.
+// model. tools/oracle/verify.py makes them of any model that Hugging Face
+// transformers reads, families.py those of the tests.
 type Reference struct {
 	Made   string  // by which program, in which precision
 	Model  string  // name of the model's file, for messages; may be ""

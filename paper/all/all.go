@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/micaml/mica/paper"
+	"github.com/micaml/mica/paper/elr"
 	"github.com/micaml/mica/paper/gemfilter"
 )
 
@@ -11,7 +12,8 @@ import (
 var Papers = []paper.Paper{
 	{Slug: "anatcl", Title: "AnatCL — Anatomical Foundation Models for Brain MRIs", Verb: paper.Learn},
 	{Slug: "dementia-aot", Title: "Context-Aware Attention Layers coupled with Optimal Transport Domain Adaptation (dementia from spontaneous speech)", Verb: paper.Learn},
-	{Slug: "elr", Title: "ELR — Early-Learning Regularization Prevents Memorization of Noisy Labels", Verb: paper.Learn},
+	{Slug: "elr", Title: "ELR — Early-Learning Regularization Prevents Memorization of Noisy Labels", Verb: paper.Learn,
+		Experiment: &elr.Experiment},
 	{Slug: "enel", Title: "Exploring the Potential of Encoder-free Architectures in 3D LMMs (ENEL)", Verb: paper.Build},
 	{Slug: "feather", Title: "Feather the Throttle: Revisiting Visual Token Pruning for Vision-Language Model Acceleration (FEATHER)", Verb: paper.Keep},
 	{Slug: "gemfilter", Title: "Discovering the Gems in Early Layers (GemFilter)", Verb: paper.Keep, Command: "mica run smollm2 -f FILE -p QUESTION --select gemfilter",

@@ -205,7 +205,7 @@ func (k *checker) steps(t *testing.T, want []float32) {
 	for _, chunk := range []int{1, 2, 3} {
 		var got []float32
 		for _, full := range k.Seqs() {
-			q := pass.NewSeq()
+			q := &pass.Seq{KV: full.KV}
 			for at := 0; at < len(full.Tokens); at += chunk {
 				q.Append(full.Tokens[at:min(at+chunk, len(full.Tokens))]...)
 				got = append(got, k.whole(t, k.eng, []*pass.Seq{q})...)

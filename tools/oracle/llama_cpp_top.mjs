@@ -1,4 +1,5 @@
-// Make model/lm/testdata/smollm2_llamacpp.json.gz: what llama.cpp predicts for the prompts of smollm2_logits.json.gz.
+// Make model/lm/testdata/smollm2_llamacpp.json.gz: what llama.cpp predicts for the prompts of smollm2_logits.json.gz; or the same of
+// gemma3, with --logits and --out.
 //
 //   node tools/oracle/llama_cpp_top.mjs --peers FOLDER --model FILE [--logits IN] [--out OUT] [--float32]
 //
@@ -51,12 +52,14 @@ const context = await model.createContext({
 });
 const sequence = context.getSequence();
 
+const begin = model.tokens.shouldPrependBosToken ? [model.tokens.bos] : []; // Gemma wants it, SmolLM2 doesn't
+
 const prompts = [];
 let agree = 0, compared = 0, widest = 0;
 for (const p of reference.prompts) {
     const [tokens] = rowsOf(p.tokens);
     if (p.text !== null) {
-        const own = model.tokenize(p.text, true);
+        const own = [...begin, ...model.tokenize(p.text, true)];
         if (own.length !== tokens.length || own.some((t, i) => t !== tokens[i]))
             throw new Error(`${p.name}: llama.cpp's tokens ${own} are not ${tokens}`);
     }

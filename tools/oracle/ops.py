@@ -273,6 +273,18 @@ def cross_entropy():
                           lambda _, x, y=target: {"y": F.cross_entropy(x["logits"], torch.from_numpy(y).long(), ignore_index=-100)},
                           {"logits": r.normal(t, v, scale=scale)}, np.array(dy, dtype=np.float32), ["logits"],
                           extra={"targets": put_i32(target)}, attrs={"ignore": -100}))
+    for t, v, smoothing in [(1, 2, 0.1), (5, 9, 0.2), (4, 7, 0.0)]:
+        target, weight = r.ids(t, v), np.abs(r.normal(t)).astype(np.float32)
+        if t > 1:
+            target[1] = -100
+
+        def forward(dtype, x, y=target, weight=weight, smoothing=smoothing):
+            rows = F.cross_entropy(x["logits"], torch.from_numpy(y).long(), ignore_index=-100, label_smoothing=smoothing, reduction="none")
+            w = torch.from_numpy(weight * (y != -100)).to(dtype)
+            return {"y": (rows * w).sum() / w.sum()}
+
+        cases.append(case(f"t{t}_v{v}_smoothing{smoothing:g}_weighted", forward, {"logits": r.normal(t, v, scale=3)}, np.array(0.5, dtype=np.float32), ["logits"],
+                          extra={"targets": put_i32(target), "weights": put_f32(weight)}, attrs={"ignore": -100, "smoothing": smoothing}))
     return cases
 
 
@@ -362,6 +374,144 @@ def pool(name, f):
     return cases
 
 
+def small(name, names, f, positive=()):
+    """Element-wise ops in few numbers; those of names in positive are from 0.1 on."""
+    r = Random(name)
+    cases = []
+    for t, n, scale in [(1, 1, 1), (3, 17, 3)]:
+        floats = {k: r.normal(t, n, scale=scale) for k in names}
+        for k in positive:
+            floats[k] = (np.abs(floats[k]) + 0.1).astype(np.float32)
+        cases.append(case(f"t{t}_n{n}_scale{scale}", lambda _, v: {"y": f(*(v[k] for k in names))}, floats, r.normal(t, n), names))
+    return cases
+
+
+def broadcast():
+    r = Random("broadcast")
+    cases = []
+    for name, f in [("add", torch.add), ("sub", torch.sub), ("mul", torch.mul), ("div", torch.div)]:
+        for a, b in [((5, 17), (1, 17)), ((5, 1), (5, 17)), ((3, 2), (1, 1)), ((4, 1), (1, 3))]:
+            floats = {"a": r.normal(*a), "b": (np.abs(r.normal(*b)) + 0.3).astype(np.float32)}
+            shape = np.broadcast_shapes(a, b)
+            cases.append(case(f"{name}_{a[0]}x{a[1]}_{b[0]}x{b[1]}", lambda _, v, f=f: {"y": f(v["a"], v["b"])}, floats, r.normal(*shape), ["a", "b"]))
+    return cases
+
+
+# Axes as in mica: all numbers, each row, each column.
+AXES = {"all": 0, "row": 1, "column": 2}
+
+
+def along(axis, f):
+    """f(x, dim) over all numbers, in each row, or in each column, as a matrix."""
+    if axis == "all":
+        return lambda x: f(x.reshape(1, -1), 1)[:, None]
+    return lambda x: f(x, 1)[:, None] if axis == "row" else f(x, 0)[None, :]
+
+
+def reduction(name, f):
+    r = Random(name)
+    cases = []
+    for axis, n in AXES.items():
+        for t, d in [(1, 1), (5, 19)]:
+            x = r.normal(t, d, scale=3)
+            g = along(axis, f)
+            cases.append(case(f"{axis}_t{t}_d{d}", lambda _, v, g=g: {"y": g(v["x"])}, {"x": x},
+                              r.normal(*g(torch.from_numpy(x)).shape), ["x"], attrs={"n": n}))
+    return cases
+
+
+def cumsum():
+    r = Random("cumsum")
+    return [case(f"{axis}_t{t}_d{d}", lambda _, v, dim=dim: {"y": v["x"].cumsum(dim)}, {"x": r.normal(t, d)}, r.normal(t, d), ["x"],
+                 attrs={"n": AXES[axis]}) for axis, dim in [("row", 1), ("column", 0)] for t, d in [(1, 1), (5, 19)]]
+
+
+def norm():
+    """The length of each row, one of them of zeros; and rows brought to length 1, one of them shorter than eps."""
+    r = Random("norm")
+    x = r.normal(4, 19)
+    x[1] = 0
+    z = r.normal(3, 17)
+    z[2] *= 1e-3
+    return [case("rows", lambda _, v: {"y": v["x"].norm(dim=1, keepdim=True)}, {"x": x}, r.normal(4, 1), ["x"]),
+            case("normalize", lambda _, v: {"y": F.normalize(v["x"], eps=0.1)}, {"x": z}, r.normal(3, 17), ["x"], attrs={"eps": 0.1})]
+
+
+def log_softmax():
+    r = Random("log_softmax")
+    return [case(f"t{t}_n{n}_scale{scale}", lambda _, v: {"y": v["x"].log_softmax(-1)}, {"x": r.normal(t, n, scale=scale)}, r.normal(t, n), ["x"])
+            for t, n, scale in [(1, 1, 1), (5, 17, 1), (2, 33, 200)]]
+
+
+def kl():
+    """The divergence of q from p, both as logarithms, as a mean over the rows: kl_div(q, p) in PyTorch's order."""
+    r = Random("kl")
+    cases = []
+    for t, v, scale in [(1, 1, 1), (3, 17, 1), (5, 7, 10)]:
+        floats = {k: torch.from_numpy(r.normal(t, v, scale=scale)).log_softmax(-1).numpy() for k in ("p", "q")}
+        cases.append(case(f"t{t}_v{v}_scale{scale}", lambda _, x: {"y": F.kl_div(x["q"], x["p"], reduction="batchmean", log_target=True)},
+                          floats, np.array(0.7, dtype=np.float32), ["p", "q"]))
+    return cases
+
+
+def matmul():
+    """n products, one below the other: x y, or x y^T."""
+    r = Random("matmul")
+    cases = []
+    for n, t, k, d in [(1, 1, 1, 1), (2, 5, 9, 3), (3, 2, 4, 17)]:
+        for transposed in (False, True):
+            floats = {"x": r.normal(n * t, k), "y": r.normal(n * d, k) if transposed else r.normal(n * k, d)}
+
+            def forward(_, v, n=n, transposed=transposed):
+                x, y = (v[i].reshape(n, -1, v[i].shape[1]) for i in "xy")
+                return {"y": (x @ (y.mT if transposed else y)).flatten(0, 1)}
+
+            cases.append(case(f"n{n}_t{t}_k{k}_d{d}" + ("_transposed" if transposed else ""), forward, floats, r.normal(n * t, d), ["x", "y"],
+                              attrs={"n": n, "transposed": transposed}))
+    return cases
+
+
+def composed():
+    """What mica composes of its ops."""
+    r = Random("composed")
+    one = np.array(0.6, dtype=np.float32)
+    cases = []
+    for axis, n in AXES.items():
+        g = along(axis, torch.logsumexp)
+        x = r.normal(3, 9, scale=30)
+        cases.append(case(f"logsumexp_{axis}", lambda _, v, g=g: {"y": g(v["x"])}, {"x": x}, r.normal(*g(torch.from_numpy(x)).shape), ["x"], attrs={"n": n}))
+    cases.append(case("mean", lambda _, v: {"y": v["x"].mean(0, keepdim=True)}, {"x": r.normal(7, 5)}, r.normal(1, 5), ["x"]))
+    cases.append(case("cosine", lambda _, v: {"y": F.cosine_similarity(v["x"], v["y"], eps=1e-8)[:, None]},
+                      {"x": r.normal(4, 9), "y": r.normal(4, 9)}, r.normal(4, 1), ["x", "y"], attrs={"eps": 1e-8}))
+    q = torch.from_numpy(r.normal(4, 9)).softmax(-1).numpy()
+    cases.append(case("soft_cross_entropy", lambda _, v: {"y": F.cross_entropy(v["x"], v["y"])}, {"x": r.normal(4, 9, scale=5), "y": q}, one, ["x", "y"]))
+    for name, f, scale, attrs in [("mse", F.mse_loss, 1, {}), ("l1", F.l1_loss, 1, {}), ("huber", lambda x, y: F.huber_loss(x, y, delta=0.7), 1, {"f": 0.7}),
+                                  ("binary_cross_entropy", F.binary_cross_entropy_with_logits, 20, {})]:
+        floats = {"x": r.normal(4, 9, scale=scale), "y": r.normal(4, 9)}
+        if name == "binary_cross_entropy":  # y is a probability
+            floats["y"] = torch.from_numpy(floats["y"]).sigmoid().numpy()
+            floats["y"][0], floats["y"][1] = 0, 1
+        cases.append(case(name, lambda _, v, f=f: {"y": f(v["x"], v["y"])}, floats, one, ["x", "y"], attrs=attrs))
+
+    def instance(_, v):
+        return {"y": F.instance_norm(v["x"].reshape(2, 6, 3).transpose(1, 2), weight=v["weight"], bias=v["bias"]).transpose(1, 2).reshape(12, 3)}
+
+    cases.append(case("instance_norm", instance, {"x": r.normal(12, 3), "weight": r.normal(3), "bias": r.normal(3)}, r.normal(12, 3), ["x", "weight", "bias"],
+                      attrs={"eps": 1e-5, "samples": 2, "groups": 3}))
+    n, t, s, h, g, dh = 2, 3, 5, 4, 2, 4
+
+    def attend(_, v):
+        q, k, w = (v[i].reshape(n, -1, heads, dh).transpose(1, 2) for i, heads in (("q", h), ("k", g), ("v", g)))
+        k, w = k.repeat_interleave(h // g, 1), w.repeat_interleave(h // g, 1)
+        y = F.scaled_dot_product_attention(q, k, w, attn_mask=v["bias"].reshape(1, h, t, s))
+        return {"y": y.transpose(1, 2).reshape(n * t, h * dh)}
+
+    cases.append(case("biased_attention", attend, {"q": r.normal(n * t, h * dh), "k": r.normal(n * s, g * dh), "v": r.normal(n * s, g * dh),
+                                                   "bias": r.normal(h * t, s)}, r.normal(n * t, h * dh), ["q", "k", "v", "bias"],
+                      attrs={"n": n, "heads": h, "kv_heads": g, "head_dim": dh}))
+    return cases
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "op/testdata")
     folder.mkdir(parents=True, exist_ok=True)
@@ -381,6 +531,19 @@ def main():
         "swiglu": lambda: pointwise("swiglu", ["gate", "up"], lambda gate, up: F.silu(gate) * up),
         "mul": lambda: pointwise("mul", ["a", "b"], torch.mul),
         "add": lambda: pointwise("add", ["a", "b"], torch.add),
+        "sub": lambda: small("sub", ["a", "b"], torch.sub),
+        "div": lambda: small("div", ["a", "b"], torch.div, positive=["b"]),
+        "broadcast": broadcast,
+        "exp": lambda: small("exp", ["x"], torch.exp),
+        "log": lambda: small("log", ["x"], torch.log, positive=["x"]),
+        "sqrt": lambda: small("sqrt", ["x"], torch.sqrt, positive=["x"]),
+        "squared": lambda: small("squared", ["x"], torch.square),
+        "abs": lambda: small("abs", ["x"], torch.abs),
+        "softplus": lambda: small("softplus", ["x"], F.softplus),
+        "clamp": lambda: small("clamp", ["x"], lambda x: x.clamp(-0.5, 1.5)),
+        "sum": lambda: reduction("sum", lambda x, dim: x.sum(dim)),
+        "max": lambda: reduction("max", lambda x, dim: x.max(dim).values),
+        "cumsum": cumsum, "norm": norm, "log_softmax": log_softmax, "kl": kl, "matmul": matmul, "composed": composed,
     }
     total = 0
     for name, make in files.items():

@@ -54,3 +54,20 @@ func CrossEntropyBackward(dx, x []float32, target int, top, sum, f float32) {
 		dx[target] -= f
 	}
 }
+
+// ExpSum sets dst to exp(x - top) and returns the sum of it.
+func ExpSum(dst, x []float32, top float32) float32 {
+	same(len(dst), len(x))
+	if len(x) == 0 {
+		return 0
+	}
+	return tier(cpu.Kernels()).expSum(dst, x, top)
+}
+
+// ExpAXPY adds s * exp(x - top) to y.
+func ExpAXPY(y []float32, s float32, x []float32, top float32) {
+	same(len(y), len(x))
+	if len(y) > 0 {
+		tier(cpu.Kernels()).expAXPY(y, s, x, top)
+	}
+}

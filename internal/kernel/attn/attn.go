@@ -38,10 +38,19 @@
 //  6. Backward in tiles of 48 rows, for it transposes each block, and with rows of
 //     equal bounds together: 90 for 512 positions; 58 for 65 rows of dimension 32,
 //     which had 35.
+//  7. For caches that lose an entry with each that comes: scores that a pass kept
+//     for the sums of its columns instead of a second product, and panels moved a
+//     whole row at a time. Of a token after 1,024 entries both together had taken
+//     39 % of the time, and take 10.
 //
 // A float16 cache is 2 % slower than float32 and half the size. One position after
 // 7999, all from memory: 20 GB/s of cache, where the core reads 26. AVX2 runs the
 // same steps: 63 GFLOP/s for a prompt of 512, 67 for one position, Backward 62.
+//
+// A cache of 8 bits is widened to float32 a block at a time, for each tile of rows
+// anew: see q8.go. After 4000 entries attention of one position takes a third longer
+// than from float16, in 0.53 of the memory; a kernel that widens in registers has
+// not been tried.
 //
 // Matrices T x T exist nowhere: what needs probabilities (Probs, ColumnSums,
 // Backward) makes them again, a block at a time, from the stored m and l.
@@ -54,25 +63,6 @@ import (
 	"github.com/micaml/mica/internal/cpu"
 	"github.com/micaml/mica/internal/kernel/gemm"
 )
-
-// Block is the number of entries in a block.
-const Block = 64
-
-// KV is the keys and values of one kv head: blocks of Size(Dim) numbers, each
-// the keys as a panel [Dim][Block] and then the values [Block][gemm.Pad(Dim)].
-// The blocks are float32 in F32 or float16 in F16; the other one is nil. Entries
-// past the last one, and the values' padding, may hold anything.
-type KV struct {
-	Dim int // head dimension, Dh
-	F32 [][]float32
-	F16 [][]uint16
-}
-
-// Size returns how many numbers a block takes for a head dimension.
-func Size(dim int) int { return dim*Block + Block*gemm.Pad(dim) }
-
-// Blocks returns how many blocks n entries take.
-func Blocks(n int) int { return (n + Block - 1) / Block }
 
 // Rows is a stack of query rows that look at one kv head: the rows of Heads
 // heads (those that share the kv head) for each position, in order of position.
@@ -95,6 +85,11 @@ type Rows struct {
 	// M and L, if not nil, take each row's maximum and sum, which Probs,
 	// ColumnSums and Backward need.
 	M, L []float32
+
+	// Scores, if not nil, takes each row's scores, not yet scaled, for AddProbs:
+	// that of entry j for row r at r*Stride + j.
+	Scores []float32
+	Stride int
 }
 
 // at returns where row r lies in Q and Out.
@@ -133,6 +128,7 @@ type Scratch struct {
 	stat []float32 // [rowTile][2]: m and l
 	mask []uint64  // [backTile]: the entries of a block that a row looks at
 	corr []float32 // [rowTile], rounded up to 16
+	wide []float32 // [Block][Pad(Dim)]: keys or values of a block of 8 bits
 
 	total, totals []float32 // acc and stat of the spans so far
 	back          backward
@@ -148,6 +144,7 @@ func (s *Scratch) Grow(dim int) {
 		s.stat = make([]float32, rowTile*2)
 		s.mask = make([]uint64, backTile)
 		s.corr = make([]float32, gemm.Pad(rowTile))
+		s.wide = make([]float32, Block*pd)
 		s.total = make([]float32, rowTile*pd)
 		s.totals = make([]float32, rowTile*2)
 	}
@@ -170,10 +167,7 @@ func (kv *KV) check(q *Rows, statistics bool) {
 		return
 	}
 	n := q.N[rows-1]
-	have := len(kv.F32)
-	if kv.F16 != nil {
-		have = len(kv.F16)
-	}
+	have := kv.Blocks()
 	switch {
 	case kv.Dim <= 0 || q.Heads <= 0 || q.PosStride < 0 || q.HeadStride < 0:
 		panic(fmt.Sprintf("attn: dim %d, %d heads, strides %d %d", kv.Dim, q.Heads, q.PosStride, q.HeadStride))
@@ -190,14 +184,20 @@ func (kv *KV) check(q *Rows, statistics bool) {
 		}
 	}
 	need("queries", len(q.Q), q.numbers(kv.Dim))
+	if q.Scores != nil {
+		need("row of scores", q.Stride, n)
+		need("scores", len(q.Scores), (rows-1)*q.Stride+n)
+	}
 	for b := range Blocks(n) {
-		size := 0
-		if kv.F16 != nil {
-			size = len(kv.F16[b])
-		} else {
-			size = len(kv.F32[b])
+		switch {
+		case kv.Q8 != nil:
+			need("block", len(kv.Q8[b]), Size(kv.Dim))
+			need("scales", len(kv.D[b]), Scales(kv.Dim))
+		case kv.F16 != nil:
+			need("block", len(kv.F16[b]), Size(kv.Dim))
+		default:
+			need("block", len(kv.F32[b]), Size(kv.Dim))
 		}
-		need("block", size, Size(kv.Dim))
 	}
 }
 

@@ -56,6 +56,70 @@ func dscores(t cpu.Tier, ds, p []float32, mask uint64, d, scale float32) {
 	}
 }
 
+func narrow(t cpu.Tier, q *[Group]int8, x *[Group]float32) (d uint16) {
+	switch t {
+	case cpu.Go:
+		return narrowGo(q, x)
+	case cpu.AVX512:
+		narrow512(&q[0], &d, &x[0])
+	default:
+		narrow256(&q[0], &d, &x[0])
+	}
+	return d
+}
+
+func widenKeys(t cpu.Tier, dst []float32, q []int8, d []uint16, dim int) {
+	if t == cpu.Go || dim == 0 {
+		widenKeysGo(dst, q, d, dim)
+		return
+	}
+	_, _, _ = dst[dim*Block-1], q[dim*Block-1], d[groups(dim)*Block-1]
+	if t == cpu.AVX512 {
+		widenKeys512(&dst[0], &q[0], &d[0], dim)
+	} else {
+		widenKeys256(&dst[0], &q[0], &d[0], dim)
+	}
+}
+
+func widenValues(t cpu.Tier, dst []float32, q []int8, d []uint16, n, stride int) {
+	if t == cpu.Go || n*stride == 0 || stride%16 != 0 {
+		widenValuesGo(dst, q, d, n, stride)
+		return
+	}
+	_, _, _ = dst[n*stride-1], q[n*stride-1], d[n*groups(stride)-1]
+	if t == cpu.AVX512 {
+		widenValues512(&dst[0], &q[0], &d[0], n, stride)
+	} else {
+		widenValues256(&dst[0], &q[0], &d[0], n, stride)
+	}
+}
+
+// AVX2 has no masks for less than 32 bits.
+
+func shiftBytes(t cpu.Tier, panel, next []int8, rows, first int) {
+	if t != cpu.AVX512 || rows == 0 {
+		shiftGo(t, panel, next, rows, first)
+		return
+	}
+	if next == nil {
+		next = panel
+	}
+	_, _ = panel[rows*Block-1], next[(rows-1)*Block]
+	shiftBytes512(&panel[0], &next[0], rows, first)
+}
+
+func shiftWords(t cpu.Tier, panel, next []uint16, rows, first int) {
+	if t != cpu.AVX512 || rows == 0 {
+		shiftGo(t, panel, next, rows, first)
+		return
+	}
+	if next == nil {
+		next = panel
+	}
+	_, _ = panel[rows*Block-1], next[(rows-1)*Block]
+	shiftWords512(&panel[0], &next[0], rows, first)
+}
+
 func toHalf(t cpu.Tier, dst []uint16, src []float32) {
 	if t == cpu.Go || len(src) == 0 {
 		toHalfGo(dst, src)

@@ -681,6 +681,147 @@ done:
 	VZEROUPPER
 	RET
 
+// func narrow512(q *int8, d *uint16, x *float32)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, F16C
+TEXT ·narrow512(SB), NOSPLIT, $0-24
+	MOVQ          q+0(FP), AX
+	MOVQ          d+8(FP), CX
+	MOVQ          x+16(FP), DX
+	VMOVUPS       (DX), Z0
+	VMOVUPS       64(DX), Z1
+	VBROADCASTSS  bits7fffffff<>+0(SB), Z2
+	VANDPS        Z2, Z0, Z3
+	VANDPS        Z2, Z1, Z2
+	VPMAXUD       Z2, Z3, Z3
+	VEXTRACTI32X8 $0x01, Z3, Y2
+	VPMAXUD       Y2, Y3, Y3
+	VEXTRACTI128  $0x01, Y3, X2
+	VPMAXUD       X2, X3, X3
+	VPSHUFD       $0x4e, X3, X2
+	VPMAXUD       X2, X3, X3
+	VPSHUFD       $0xb1, X3, X2
+	VPMAXUD       X2, X3, X3
+	VMOVD         X3, DX
+	CMPL          DX, $0x7f800000
+	JCC           nan
+	VDIVSS        const42fe0000<>+0(SB), X3, X2
+	VXORPS        X3, X3, X3
+	VMOVD         X2, DX
+	CMPL          DX, $0x00800000
+	JCS           inverse
+	VMOVSS        const3f800000<>+0(SB), X3
+	VDIVSS        X2, X3, X3
+
+inverse:
+	VBROADCASTSS X3, Z3
+	VMULPS       Z3, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VMULPS       Z3, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z0, (AX)
+	VPMOVSDB     Z1, 16(AX)
+	VCVTPS2PH    $0x00, X2, X2
+	VPEXTRW      $0x00, X2, (CX)
+	VZEROUPPER
+	RET
+
+nan:
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (AX)
+	MOVW    $0x7e00, (CX)
+	VZEROUPPER
+	RET
+
+DATA bits7fffffff<>+0(SB)/4, $0x7fffffff
+GLOBL bits7fffffff<>(SB), RODATA|NOPTR, $4
+
+DATA const42fe0000<>+0(SB)/4, $0x42fe0000
+GLOBL const42fe0000<>(SB), RODATA|NOPTR, $4
+
+// func widenKeys512(dst *float32, q *int8, d *uint16, dim int)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·widenKeys512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ d+16(FP), DX
+	MOVQ dim+24(FP), BX
+
+group:
+	VCVTPH2PS (DX), Z0
+	VCVTPH2PS 32(DX), Z1
+	VCVTPH2PS 64(DX), Z2
+	VCVTPH2PS 96(DX), Z3
+	MOVQ      $0x0000000000000020, SI
+	CMPQ      BX, SI
+	CMOVQLT   BX, SI
+	SUBQ      SI, BX
+
+row:
+	VPMOVSXBD (CX), Z4
+	VCVTDQ2PS Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   Z4, (AX)
+	VPMOVSXBD 16(CX), Z4
+	VCVTDQ2PS Z4, Z4
+	VMULPS    Z1, Z4, Z4
+	VMOVUPS   Z4, 64(AX)
+	VPMOVSXBD 32(CX), Z4
+	VCVTDQ2PS Z4, Z4
+	VMULPS    Z2, Z4, Z4
+	VMOVUPS   Z4, 128(AX)
+	VPMOVSXBD 48(CX), Z4
+	VCVTDQ2PS Z4, Z4
+	VMULPS    Z3, Z4, Z4
+	VMOVUPS   Z4, 192(AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x00000100, AX
+	DECQ      SI
+	JNZ       row
+	ADDQ      $0x00000080, DX
+	TESTQ     BX, BX
+	JNZ       group
+	VZEROUPPER
+	RET
+
+// func widenValues512(dst *float32, q *int8, d *uint16, n int, stride int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·widenValues512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ d+16(FP), DX
+	MOVQ n+24(FP), BX
+	MOVQ stride+32(FP), SI
+
+row:
+	MOVQ SI, DI
+
+group:
+	VPBROADCASTW (DX), Y0
+	VCVTPH2PS    Y0, Z0
+	ADDQ         $0x02, DX
+	VPMOVSXBD    (CX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, DI
+	JZ           next
+	VPMOVSXBD    (CX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, DI
+	JNZ          group
+
+next:
+	DECQ BX
+	JNZ  row
+	VZEROUPPER
+	RET
+
 // func softmax256(s *float32, masks *uint64, rows int, scale float32, stat *float32, corr *float32, acc *float32, dim int)
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·softmax256(SB), NOSPLIT, $0-64
@@ -2132,3 +2273,244 @@ DATA firstLanes<>+116(SB)/4, $0x00000000
 DATA firstLanes<>+120(SB)/4, $0x00000000
 DATA firstLanes<>+124(SB)/4, $0x00000000
 GLOBL firstLanes<>(SB), RODATA|NOPTR, $128
+
+// func narrow256(q *int8, d *uint16, x *float32)
+// Requires: AVX, AVX2, F16C
+TEXT ·narrow256(SB), NOSPLIT, $0-24
+	MOVQ         q+0(FP), AX
+	MOVQ         d+8(FP), CX
+	MOVQ         x+16(FP), DX
+	VMOVUPS      (DX), Y0
+	VMOVUPS      32(DX), Y1
+	VMOVUPS      64(DX), Y2
+	VMOVUPS      96(DX), Y3
+	VBROADCASTSS bits7fffffff<>+0(SB), Y4
+	VANDPS       Y4, Y0, Y5
+	VANDPS       Y4, Y1, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VANDPS       Y4, Y2, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VANDPS       Y4, Y3, Y6
+	VPMAXUD      Y6, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPMAXUD      X6, X5, X5
+	VPSHUFD      $0x4e, X5, X6
+	VPMAXUD      X6, X5, X5
+	VPSHUFD      $0xb1, X5, X6
+	VPMAXUD      X6, X5, X5
+	VMOVD        X5, DX
+	CMPL         DX, $0x7f800000
+	JCC          nan
+	VDIVSS       const42fe0000<>+0(SB), X5, X4
+	VXORPS       X5, X5, X5
+	VMOVD        X4, DX
+	CMPL         DX, $0x00800000
+	JCS          inverse
+	VMOVSS       const3f800000<>+0(SB), X5
+	VDIVSS       X4, X5, X5
+
+inverse:
+	VBROADCASTSS X5, Y5
+	VMULPS       Y5, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VMULPS       Y5, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VMULPS       Y5, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VMULPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPACKSSDW    Y1, Y0, Y0
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKSSWB    Y2, Y0, Y0
+	VMOVDQU      order<>+0(SB), Y1
+	VPERMD       Y0, Y1, Y1
+	VMOVDQU      Y1, (AX)
+	VCVTPS2PH    $0x00, X4, X4
+	VPEXTRW      $0x00, X4, (CX)
+	VZEROUPPER
+	RET
+
+nan:
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU Y0, (AX)
+	MOVW    $0x7e00, (CX)
+	VZEROUPPER
+	RET
+
+DATA order<>+0(SB)/4, $0x00000000
+DATA order<>+4(SB)/4, $0x00000004
+DATA order<>+8(SB)/4, $0x00000001
+DATA order<>+12(SB)/4, $0x00000005
+DATA order<>+16(SB)/4, $0x00000002
+DATA order<>+20(SB)/4, $0x00000006
+DATA order<>+24(SB)/4, $0x00000003
+DATA order<>+28(SB)/4, $0x00000007
+GLOBL order<>(SB), RODATA|NOPTR, $32
+
+// func widenKeys256(dst *float32, q *int8, d *uint16, dim int)
+// Requires: AVX, AVX2, CMOV, F16C
+TEXT ·widenKeys256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ d+16(FP), DX
+	MOVQ dim+24(FP), BX
+
+group:
+	VCVTPH2PS (DX), Y0
+	VCVTPH2PS 16(DX), Y1
+	VCVTPH2PS 32(DX), Y2
+	VCVTPH2PS 48(DX), Y3
+	VCVTPH2PS 64(DX), Y4
+	VCVTPH2PS 80(DX), Y5
+	VCVTPH2PS 96(DX), Y6
+	VCVTPH2PS 112(DX), Y7
+	MOVQ      $0x0000000000000020, SI
+	CMPQ      BX, SI
+	CMOVQLT   BX, SI
+	SUBQ      SI, BX
+
+row:
+	VPMOVSXBD (CX), Y8
+	VPMOVSXBD 8(CX), Y9
+	VCVTDQ2PS Y8, Y8
+	VCVTDQ2PS Y9, Y9
+	VMULPS    Y0, Y8, Y8
+	VMULPS    Y1, Y9, Y9
+	VMOVUPS   Y8, (AX)
+	VMOVUPS   Y9, 32(AX)
+	VPMOVSXBD 16(CX), Y8
+	VPMOVSXBD 24(CX), Y9
+	VCVTDQ2PS Y8, Y8
+	VCVTDQ2PS Y9, Y9
+	VMULPS    Y2, Y8, Y8
+	VMULPS    Y3, Y9, Y9
+	VMOVUPS   Y8, 64(AX)
+	VMOVUPS   Y9, 96(AX)
+	VPMOVSXBD 32(CX), Y8
+	VPMOVSXBD 40(CX), Y9
+	VCVTDQ2PS Y8, Y8
+	VCVTDQ2PS Y9, Y9
+	VMULPS    Y4, Y8, Y8
+	VMULPS    Y5, Y9, Y9
+	VMOVUPS   Y8, 128(AX)
+	VMOVUPS   Y9, 160(AX)
+	VPMOVSXBD 48(CX), Y8
+	VPMOVSXBD 56(CX), Y9
+	VCVTDQ2PS Y8, Y8
+	VCVTDQ2PS Y9, Y9
+	VMULPS    Y6, Y8, Y8
+	VMULPS    Y7, Y9, Y9
+	VMOVUPS   Y8, 192(AX)
+	VMOVUPS   Y9, 224(AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x00000100, AX
+	DECQ      SI
+	JNZ       row
+	ADDQ      $0x00000080, DX
+	TESTQ     BX, BX
+	JNZ       group
+	VZEROUPPER
+	RET
+
+// func widenValues256(dst *float32, q *int8, d *uint16, n int, stride int)
+// Requires: AVX, AVX2, F16C
+TEXT ·widenValues256(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ d+16(FP), DX
+	MOVQ n+24(FP), BX
+	MOVQ stride+32(FP), SI
+
+row:
+	MOVQ SI, DI
+
+group:
+	VPBROADCASTW (DX), X0
+	VCVTPH2PS    X0, Y0
+	ADDQ         $0x02, DX
+	VPMOVSXBD    (CX), Y1
+	VPMOVSXBD    8(CX), Y2
+	VCVTDQ2PS    Y1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y1, Y1
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, DI
+	JZ           next
+	VPMOVSXBD    (CX), Y1
+	VPMOVSXBD    8(CX), Y2
+	VCVTDQ2PS    Y1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y1, Y1
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, DI
+	JNZ          group
+
+next:
+	DECQ BX
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func shiftBytes512(panel *int8, next *int8, rows int, first int)
+// Requires: AVX, AVX512BW, BMI2
+TEXT ·shiftBytes512(SB), NOSPLIT, $0-32
+	MOVQ  $-1, AX
+	MOVQ  panel+0(FP), CX
+	MOVQ  next+8(FP), DX
+	MOVQ  rows+16(FP), BX
+	MOVQ  first+24(FP), SI
+	SHLXQ SI, AX, AX
+	KMOVQ AX, K3
+	MOVQ  $0x7fffffffffffffff, AX
+	KMOVQ AX, K1
+	MOVQ  $0x8000000000000000, AX
+	KMOVQ AX, K2
+
+row:
+	VMOVDQU8.Z   1(CX), K1, Z0
+	VPBROADCASTB (DX), K2, Z0
+	VMOVDQU8     Z0, K3, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func shiftWords512(panel *uint16, next *uint16, rows int, first int)
+// Requires: AVX, AVX512BW, BMI2
+TEXT ·shiftWords512(SB), NOSPLIT, $0-32
+	MOVQ  $-1, AX
+	MOVQ  panel+0(FP), CX
+	MOVQ  next+8(FP), DX
+	MOVQ  rows+16(FP), BX
+	MOVQ  first+24(FP), SI
+	SHLXQ SI, AX, AX
+	KMOVD AX, K3
+	SHRQ  $0x20, AX
+	KMOVD AX, K4
+	MOVQ  $0x000000007fffffff, AX
+	KMOVQ AX, K1
+	MOVQ  $0x0000000080000000, AX
+	KMOVQ AX, K2
+
+row:
+	VMOVDQU16    2(CX), Z0
+	VMOVDQU16.Z  66(CX), K1, Z1
+	VPBROADCASTW (DX), K2, Z1
+	VMOVDQU16    Z0, K3, (CX)
+	VMOVDQU16    Z1, K4, 64(CX)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, DX
+	DECQ         BX
+	JNZ          row
+	VZEROUPPER
+	RET

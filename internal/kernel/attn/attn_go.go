@@ -3,6 +3,7 @@ package attn
 import (
 	"math"
 
+	"github.com/micaml/mica/internal/cpu"
 	"github.com/micaml/mica/internal/f32"
 	"github.com/micaml/mica/tensor"
 )
@@ -83,6 +84,20 @@ func dscoresGo(ds, p []float32, mask uint64, d, scale float32) {
 		} else {
 			ds[j] = 0
 		}
+	}
+}
+
+// shiftGo moves the lanes from first+1 on of each row of a panel [rows][Block] down
+// by one; the last lane becomes lane 0 of the same row of next, or of the panel if
+// there is no next.
+func shiftGo[E any](_ cpu.Tier, panel, next []E, rows, first int) {
+	if next == nil {
+		next = panel
+	}
+	for d := range rows {
+		row, e := panel[d*Block:(d+1)*Block], next[d*Block]
+		copy(row[first:], row[first+1:])
+		row[Block-1] = e
 	}
 }
 

@@ -22,21 +22,18 @@ type problem struct {
 
 // newProblem makes heads rows for each of n positions, causal when causal is
 // set, with a sliding window when window > 0. Blocks hold NaN where no entry is.
-func newProblem(r *rand.Rand, dim, heads, n, past int, half, causal bool, window int) *problem {
-	p := &problem{kv: KV{Dim: dim}, entries: past + n}
-	for range Blocks(p.entries) {
-		if half {
-			blk := make([]uint16, Size(dim))
-			for i := range blk {
-				blk[i] = 0x7e00
-			}
-			p.kv.F16 = append(p.kv.F16, blk)
-		} else {
-			blk := make([]float32, Size(dim))
-			for i := range blk {
-				blk[i] = float32(math.NaN())
-			}
-			p.kv.F32 = append(p.kv.F32, blk)
+func newProblem(r *rand.Rand, dim, heads, n, past int, kind tensor.DType, causal bool, window int) *problem {
+	p := &problem{kv: NewKV(dim, kind), entries: past + n}
+	p.kv.Grow(p.entries)
+	for b := range p.kv.Blocks() {
+		switch kind {
+		case tensor.F16:
+			fill(p.kv.F16[b], 0x7e00)
+		case tensor.Q8_0:
+			fill(p.kv.Q8[b], 99)
+			fill(p.kv.D[b], 0x7e00)
+		default:
+			fill(p.kv.F32[b], float32(math.NaN()))
 		}
 	}
 	for i := range p.entries {
@@ -65,6 +62,32 @@ func newProblem(r *rand.Rand, dim, heads, n, past int, half, causal bool, window
 		}
 	}
 	return p
+}
+
+// kinds are how a cache may keep numbers.
+var kinds = []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0}
+
+// rounded8 is what a cache of 8 bits makes of x, in float64: the definition.
+func rounded8(x []float32) []float32 {
+	y := make([]float32, len(x))
+	for lo := 0; lo < len(x); lo += 32 {
+		part := x[lo:min(lo+32, len(x))]
+		amax := 0.0
+		for _, v := range part {
+			amax = max(amax, math.Abs(float64(v)))
+		}
+		d := float32(amax / 127)
+		for i, v := range part {
+			y[lo+i] = float32(int(math.RoundToEven(float64(v*(1/d))))) * tensor.F16ToF32(tensor.F32ToF16(d))
+		}
+	}
+	return y
+}
+
+func fill[E any](s []E, x E) {
+	for i := range s {
+		s[i] = x
+	}
 }
 
 func normal(r *rand.Rand, n int) []float32 {
@@ -119,35 +142,46 @@ func (p *problem) reference(r int) (out, prob []float64) {
 
 type shape struct {
 	dim, heads, n, past int
-	half, causal        bool
+	kind                tensor.DType
+	causal              bool
 	window              int
 }
 
 var shapes = []shape{
-	{64, 3, 1, 0, false, true, 0},
-	{64, 3, 1, 99, true, true, 0},
-	{64, 1, 64, 0, false, true, 0},
-	{64, 3, 70, 5, false, true, 0},
-	{64, 3, 70, 5, true, true, 0},
-	{64, 2, 30, 300, true, true, 100},
-	{64, 2, 90, 70, false, true, 20},
-	{32, 1, 130, 0, false, false, 0},
-	{20, 2, 33, 64, false, true, 0},
-	{20, 2, 33, 64, true, true, 0},
-	{1, 1, 5, 0, false, true, 0},
-	{80, 1, 20, 60, true, true, 0},
-	{128, 4, 9, 130, true, true, 0},
-	{256, 1, 40, 50, false, true, 0},
-	{300, 2, 10, 60, true, true, 0},
+	{64, 3, 1, 0, tensor.F32, true, 0},
+	{64, 3, 1, 99, tensor.F16, true, 0},
+	{64, 1, 64, 0, tensor.F32, true, 0},
+	{64, 3, 70, 5, tensor.F32, true, 0},
+	{64, 3, 70, 5, tensor.F16, true, 0},
+	{64, 2, 30, 300, tensor.F16, true, 100},
+	{64, 2, 90, 70, tensor.F32, true, 20},
+	{32, 1, 130, 0, tensor.F32, false, 0},
+	{20, 2, 33, 64, tensor.F32, true, 0},
+	{20, 2, 33, 64, tensor.F16, true, 0},
+	{1, 1, 5, 0, tensor.F32, true, 0},
+	{80, 1, 20, 60, tensor.F16, true, 0},
+	{128, 4, 9, 130, tensor.F16, true, 0},
+	{256, 1, 40, 50, tensor.F32, true, 0},
+	{300, 2, 10, 60, tensor.F16, true, 0},
 	// More than one span.
-	{64, 3, 40, 1010, true, true, 0},
-	{16, 2, 3, 2300, false, false, 0},
-	{20, 1, 60, 2030, true, true, 1100},
-	{20, 1, 9, 3000, false, true, 40},
+	{64, 3, 40, 1010, tensor.F16, true, 0},
+	{16, 2, 3, 2300, tensor.F32, false, 0},
+	{20, 1, 60, 2030, tensor.F16, true, 1100},
+	{20, 1, 9, 3000, tensor.F32, true, 40},
+	// 8 bits.
+	{64, 3, 1, 0, tensor.Q8_0, true, 0},
+	{64, 3, 70, 5, tensor.Q8_0, true, 0},
+	{64, 2, 30, 300, tensor.Q8_0, true, 100},
+	{1, 1, 5, 0, tensor.Q8_0, true, 0},
+	{20, 2, 33, 64, tensor.Q8_0, true, 0},
+	{40, 1, 20, 60, tensor.Q8_0, false, 0},
+	{128, 4, 9, 130, tensor.Q8_0, true, 0},
+	{300, 2, 10, 60, tensor.Q8_0, true, 0},
+	{64, 3, 5, 2010, tensor.Q8_0, true, 0},
 }
 
 func (s shape) problem(r *rand.Rand) *problem {
-	return newProblem(r, s.dim, s.heads, s.n, s.past, s.half, s.causal, s.window)
+	return newProblem(r, s.dim, s.heads, s.n, s.past, s.kind, s.causal, s.window)
 }
 
 func TestForwardAgainstFloat64(t *testing.T) {
@@ -234,24 +268,26 @@ func TestRowsAreIndependent(t *testing.T) {
 // NaN in an entry reaches the rows that look at it and no other.
 func TestLaterEntriesStayOut(t *testing.T) {
 	kerneltest.ForEachTier(t, func(t *testing.T, tier cpu.Tier) {
-		r := rand.New(rand.NewPCG(3, 3))
-		p := newProblem(r, 64, 1, 100, 0, false, true, 0)
-		var s Scratch
-		s.forward(tier, &p.kv, &p.q)
-		want := slices.Clone(p.q.Out)
-		nan := make([]float32, 64)
-		for i := range nan {
-			nan[i] = float32(math.NaN())
-		}
-		for _, j := range []int{99, 80, 64, 63, 17} {
-			p.kv.Put(j, nan, nan)
+		for _, kind := range kinds {
+			r := rand.New(rand.NewPCG(3, 3))
+			p := newProblem(r, 64, 1, 100, 0, kind, true, 0)
+			var s Scratch
 			s.forward(tier, &p.kv, &p.q)
-			at := p.q.at(j)
-			kerneltest.CheckBits(t, fmt.Sprintf("rows before %d", j), p.q.Out[:at], want[:at])
-			for i := j; i < 100; i++ {
-				for d := range 64 {
-					if o := p.q.Out[p.q.at(i)+d]; o == o {
-						t.Fatalf("row %d looks at entry %d, which is NaN, and gets %v", i, j, o)
+			want := slices.Clone(p.q.Out)
+			nan := make([]float32, 64)
+			for i := range nan {
+				nan[i] = float32(math.NaN())
+			}
+			for _, j := range []int{99, 80, 64, 63, 17} {
+				p.kv.Put(j, nan, nan)
+				s.forward(tier, &p.kv, &p.q)
+				at := p.q.at(j)
+				kerneltest.CheckBits(t, fmt.Sprintf("%v, rows before %d", kind, j), p.q.Out[:at], want[:at])
+				for i := j; i < 100; i++ {
+					for d := range 64 {
+						if o := p.q.Out[p.q.at(i)+d]; o == o {
+							t.Fatalf("%v, row %d looks at entry %d, which is NaN, and gets %v", kind, i, j, o)
+						}
 					}
 				}
 			}
@@ -261,7 +297,7 @@ func TestLaterEntriesStayOut(t *testing.T) {
 
 func TestEmptyRows(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 4))
-	p := newProblem(r, 16, 1, 4, 0, false, true, 0)
+	p := newProblem(r, 16, 1, 4, 0, tensor.F32, true, 0)
 	p.q.N = []int{0, 0, 2, 3}
 	for i := range p.q.Out {
 		p.q.Out[i] = 7
@@ -279,22 +315,24 @@ func TestEmptyRows(t *testing.T) {
 
 func TestCache(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
-	for _, half := range []bool{false, true} {
+	for _, kind := range kinds {
 		for _, dim := range []int{1, 20, 64, 300} {
-			p := newProblem(r, dim, 1, 200, 0, half, true, 0)
+			p := newProblem(r, dim, 1, 200, 0, kind, true, 0)
 			k, v := make([]float32, dim), make([]float32, dim)
 			x := normal(r, dim)
 			p.kv.Put(70, x, x)
 			p.kv.Get(70, k, v)
-			for d := range x {
-				want := x[d]
-				if half {
-					want = tensor.F16ToF32(tensor.F32ToF16(x[d]))
+			want := slices.Clone(x)
+			switch kind {
+			case tensor.F16:
+				for d := range x {
+					want[d] = tensor.F16ToF32(tensor.F32ToF16(x[d]))
 				}
-				if k[d] != want || v[d] != want {
-					t.Fatalf("half %v dim %d: %v came back as %v and %v", half, dim, x[d], k[d], v[d])
-				}
+			case tensor.Q8_0:
+				want = rounded8(x)
 			}
+			kerneltest.CheckBits(t, fmt.Sprintf("%v key of %d", kind, dim), k, want)
+			kerneltest.CheckBits(t, fmt.Sprintf("%v value of %d", kind, dim), v, want)
 			p.k[70], p.v[70] = slices.Clone(k), slices.Clone(v)
 			var keep []int
 			for i := range 200 {
@@ -315,14 +353,16 @@ func TestCache(t *testing.T) {
 			t.Error("Keep took a list that does not ascend")
 		}
 	}()
-	p := newProblem(r, 4, 1, 4, 0, false, true, 0)
+	p := newProblem(r, 4, 1, 4, 0, tensor.F32, true, 0)
 	p.kv.Keep([]int{1, 1})
 }
 
 func TestNoAllocation(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 6))
-	for _, half := range []bool{false, true} {
-		p := newProblem(r, 64, 3, 40, 50, half, true, 0)
+	for _, kind := range kinds {
+		p := newProblem(r, 64, 3, 40, 50, kind, true, 0)
+		p.q.Stride = p.entries
+		p.q.Scores = make([]float32, len(p.q.N)*p.q.Stride)
 		probs, sums := make([]float32, len(p.q.N)*p.entries), make([]float32, p.entries)
 		k := make([]float32, 64)
 		g := newGrads(p)
@@ -332,23 +372,25 @@ func TestNoAllocation(t *testing.T) {
 			s.Probs(&p.kv, &p.q, probs, p.entries)
 			s.ColumnSums(&p.kv, &p.q, sums)
 			p.kv.Put(0, k, k)
-			if !half {
+			AddProbs(&p.q, [][]float32{sums, sums, sums})
+			p.kv.Drop(0, p.entries)
+			if kind == tensor.F32 {
 				s.Backward(&p.kv, &p.q, g)
 			}
 		}
 		run()
 		if n := testing.AllocsPerRun(10, run); n != 0 {
-			t.Errorf("half %v: %v allocations", half, n)
+			t.Errorf("%v: %v allocations", kind, n)
 		}
 	}
 }
 
 func BenchmarkForward(b *testing.B) {
 	for _, sh := range []shape{
-		{64, 3, 512, 0, true, true, 0}, {64, 3, 512, 0, false, true, 0}, {64, 3, 64, 4000, true, true, 0}, {64, 3, 64, 4000, false, true, 0},
-		{64, 3, 1, 511, true, true, 0}, {64, 3, 1, 7999, true, true, 0}, {128, 4, 1, 4095, true, true, 0},
+		{64, 3, 512, 0, tensor.F16, true, 0}, {64, 3, 512, 0, tensor.F32, true, 0}, {64, 3, 64, 4000, tensor.F16, true, 0}, {64, 3, 64, 4000, tensor.F32, true, 0},
+		{64, 3, 1, 511, tensor.F16, true, 0}, {64, 3, 1, 511, tensor.Q8_0, true, 0}, {64, 3, 512, 0, tensor.Q8_0, true, 0}, {64, 3, 1, 7999, tensor.F16, true, 0}, {64, 3, 1, 7999, tensor.Q8_0, true, 0}, {128, 4, 1, 4095, tensor.F16, true, 0},
 	} {
-		b.Run(fmt.Sprintf("dim%d/heads%d/rows%d/entries%d/f16_%v", sh.dim, sh.heads, sh.n, sh.past+sh.n, sh.half), func(b *testing.B) {
+		b.Run(fmt.Sprintf("dim%d/heads%d/rows%d/entries%d/%v", sh.dim, sh.heads, sh.n, sh.past+sh.n, sh.kind), func(b *testing.B) {
 			p := sh.problem(rand.New(rand.NewPCG(1, 1)))
 			p.q.M, p.q.L = nil, nil
 			var s Scratch
@@ -365,7 +407,7 @@ func BenchmarkForward(b *testing.B) {
 }
 
 func BenchmarkBackward(b *testing.B) {
-	for _, sh := range []shape{{64, 1, 256, 0, false, true, 0}, {64, 3, 512, 0, false, true, 0}, {32, 1, 65, 0, false, false, 0}} {
+	for _, sh := range []shape{{64, 1, 256, 0, tensor.F32, true, 0}, {64, 3, 512, 0, tensor.F32, true, 0}, {32, 1, 65, 0, tensor.F32, false, 0}} {
 		b.Run(fmt.Sprintf("dim%d/heads%d/rows%d", sh.dim, sh.heads, sh.n), func(b *testing.B) {
 			p := sh.problem(rand.New(rand.NewPCG(1, 1)))
 			var s Scratch
@@ -387,17 +429,24 @@ func BenchmarkBackward(b *testing.B) {
 // larger than the processor's, so that each is read from memory.
 func BenchmarkDecode(b *testing.B) {
 	const heads = 40
-	var all []*problem
-	for i := range heads {
-		all = append(all, shape{64, 3, 1, 7999, true, true, 0}.problem(rand.New(rand.NewPCG(1, uint64(i)))))
+	for _, kind := range []tensor.DType{tensor.F16, tensor.Q8_0} {
+		b.Run(kind.String(), func(b *testing.B) {
+			var all []*problem
+			bytes := int64(0)
+			for i := range heads {
+				p := shape{64, 3, 1, 7999, kind, true, 0}.problem(rand.New(rand.NewPCG(1, uint64(i))))
+				all = append(all, p)
+				bytes += p.kv.Bytes()
+			}
+			var s Scratch
+			for b.Loop() {
+				for _, p := range all {
+					s.Forward(&p.kv, &p.q)
+				}
+			}
+			b.ReportMetric(float64(bytes)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
+		})
 	}
-	var s Scratch
-	for b.Loop() {
-		for _, p := range all {
-			s.Forward(&p.kv, &p.q)
-		}
-	}
-	b.ReportMetric(float64(heads*125*Size(64)*2)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GB/s")
 }
 
 // FuzzTiers looks for shapes in which the tiers differ.
@@ -405,7 +454,11 @@ func FuzzTiers(f *testing.F) {
 	f.Add(uint64(1), uint16(64), uint8(3), uint8(20), uint16(70), true, true, uint8(0))
 	f.Add(uint64(2), uint16(20), uint8(1), uint8(40), uint16(0), false, true, uint8(9))
 	f.Fuzz(func(t *testing.T, seed uint64, dim uint16, heads, n uint8, past uint16, half, causal bool, window uint8) {
-		sh := shape{int(dim)%200 + 1, int(heads)%4 + 1, int(n)%50 + 1, int(past) % 200, half, causal, int(window)}
+		kind := tensor.F32
+		if half {
+			kind = kinds[1+seed%2]
+		}
+		sh := shape{int(dim)%200 + 1, int(heads)%4 + 1, int(n)%50 + 1, int(past) % 200, kind, causal, int(window)}
 		r := rand.New(rand.NewPCG(seed, 0))
 		p := sh.problem(r)
 		kerneltest.Awkward(p.q.Q[:min(len(p.q.Q), int(seed%64))], r.Uint64, 0.5)
@@ -416,7 +469,7 @@ func FuzzTiers(f *testing.F) {
 			clear(p.q.Out)
 			s.forward(tier, &p.kv, &p.q)
 			g := newGrads(p)
-			if !half {
+			if kind == tensor.F32 {
 				s.backward(tier, &p.kv, &p.q, g)
 			}
 			sums := make([]float32, p.entries)

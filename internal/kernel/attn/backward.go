@@ -39,7 +39,7 @@ func (b *backward) grow(dim int) {
 }
 
 // Backward adds the gradients of Forward, whose q.Out, q.M and q.L it needs. The
-// cache must be float32. With D the sum of dOut*Out of a row,
+// cache must be float32, which [KV.Widen] makes it. With D the sum of dOut*Out of a row,
 //
 //	p  = exp(s - m)/l            dV[j] += sum over rows of p[j] dOut
 //	dP = dOut v[j]               dK[j] += sum over rows of dS[j] q
@@ -56,8 +56,8 @@ func (s *Scratch) backward(t cpu.Tier, kv *KV, q *Rows, g *Grads) {
 	if rows == 0 {
 		return
 	}
-	if kv.F16 != nil {
-		panic("attn: Backward of a float16 cache")
+	if kv.F16 != nil || kv.Q8 != nil {
+		panic("attn: Backward of a float16 or 8-bit cache")
 	}
 	n, entries := q.numbers(kv.Dim), q.N[rows-1]
 	need("outputs", min(len(q.Out), len(g.DOut)), n)

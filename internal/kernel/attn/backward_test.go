@@ -8,6 +8,7 @@ import (
 
 	"github.com/micaml/mica/internal/cpu"
 	"github.com/micaml/mica/internal/kerneltest"
+	"github.com/micaml/mica/tensor"
 )
 
 func newGrads(p *problem) *Grads {
@@ -56,7 +57,7 @@ func (p *problem) referenceGrads(dout []float32) (dq, dk, dv [][]float64) {
 // so that both do not share an error.
 func TestReferenceGradient(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	p := newProblem(r, 5, 2, 3, 4, false, true, 0)
+	p := newProblem(r, 5, 2, 3, 4, tensor.F32, true, 0)
 	g := newGrads(p)
 	loss := func() float64 {
 		sum := 0.0
@@ -96,7 +97,7 @@ func TestReferenceGradient(t *testing.T) {
 func TestBackwardAgainstFloat64(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 8))
 	for _, sh := range shapes {
-		if sh.half {
+		if sh.kind != tensor.F32 {
 			continue
 		}
 		p := sh.problem(r)
@@ -138,7 +139,7 @@ func TestBackwardAgainstFloat64(t *testing.T) {
 func TestBackwardInParts(t *testing.T) {
 	r := rand.New(rand.NewPCG(10, 10))
 	for _, sh := range shapes {
-		if sh.half {
+		if sh.kind != tensor.F32 {
 			continue
 		}
 		p := sh.problem(r)

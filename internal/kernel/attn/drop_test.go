@@ -5,19 +5,23 @@ import (
 	"testing"
 
 	"github.com/micaml/mica/internal/kerneltest"
+	"github.com/micaml/mica/tensor"
 )
 
 // Drop moves every bit behind the entry, across blocks, and no other.
 func TestDrop(t *testing.T) {
 	r := rand.New(rand.NewPCG(6, 6))
-	for _, half := range []bool{false, true} {
+	for _, kind := range kinds {
 		for _, dim := range []int{1, 20, 64} {
 			for _, n := range []int{1, 2, 63, 64, 65, 128, 129, 200} {
 				for _, i := range []int{0, 1, n / 2, 62, 63, 64, n - 2, n - 1} {
 					if i < 0 || i >= n {
 						continue
 					}
-					p := newProblem(r, dim, 1, n, 0, half, true, 0)
+					p := newProblem(r, dim, 1, n, 0, kind, true, 0)
+					var stash Stash
+					p.kv.Save(&stash, n-1)
+					p.kv.Save(&stash, i)
 					p.kv.Drop(i, n)
 					k, v := make([]float32, dim), make([]float32, dim)
 					for j := range n - 1 {
@@ -29,6 +33,11 @@ func TestDrop(t *testing.T) {
 						kerneltest.CheckBits(t, "key", k, p.k[from])
 						kerneltest.CheckBits(t, "value", v, p.v[from])
 					}
+					// What was taken out can be put back.
+					p.kv.Restore(n-1, &stash, 1)
+					p.kv.Get(n-1, k, v)
+					kerneltest.CheckBits(t, "key put back", k, p.k[i])
+					kerneltest.CheckBits(t, "value put back", v, p.v[i])
 				}
 			}
 		}
@@ -47,10 +56,8 @@ func TestDrop(t *testing.T) {
 }
 
 func BenchmarkDrop(b *testing.B) {
-	kv := KV{Dim: 64}
-	for range Blocks(1024) {
-		kv.F16 = append(kv.F16, make([]uint16, Size(64)))
-	}
+	kv := NewKV(64, tensor.F16)
+	kv.Grow(1024)
 	for b.Loop() {
 		kv.Drop(0, 1024)
 	}

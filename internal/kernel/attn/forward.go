@@ -58,11 +58,16 @@ func (s *Scratch) part(kv *KV, q *Rows, lo, hi, sp int) {
 	first, last := span(q, lo, hi)
 	for b := max(first, sp*spanBlocks); b < min(last, (sp+1)*spanBlocks); b++ {
 		i0, i1 := seeing(q, lo, hi, b*Block)
-		s.scores(kv, b, i0, i1, q.seen(lo+i1-1, b*Block))
+		seen := q.seen(lo+i1-1, b*Block)
+		s.scores(kv, b, i0, i1, seen)
 		for i := i0; i < i1; i++ {
+			if q.Scores != nil {
+				copy(q.Scores[(lo+i)*q.Stride+b*Block:][:seen], s.s[i*Block:])
+			}
 			s.mask[i] = mask(q.bounds(lo+i, b*Block))
 		}
 		softmax(s.tier, s.s[i0*Block:i1*Block], s.mask[i0:i1], q.Scale, s.stat[2*i0:2*i1], s.corr, s.acc[i0*pd:i1*pd])
+		wide := s.wideValues(kv, b, seen)
 		// Rows with the same bounds share a tile; most have the whole block.
 		for i := i0; i < i1; {
 			e := i + 1
@@ -71,7 +76,7 @@ func (s *Scratch) part(kv *KV, q *Rows, lo, hi, sp int) {
 			}
 			if s.mask[i] != 0 {
 				from, to := q.bounds(lo+i, b*Block)
-				s.values(kv, b, i, e, from, to)
+				s.values(kv, b, wide, i, e, from, to)
 			}
 			i = e
 		}
@@ -140,18 +145,18 @@ func (s *Scratch) scores(kv *KV, b, i0, i1, n int) {
 	if kv.F16 != nil {
 		gemm.TileF16(s.tier, i1-i0, n, dim, q, pd, 1, kv.F16[b], Block, out, Block, false)
 	} else {
-		gemm.Tile(s.tier, i1-i0, n, dim, q, pd, 1, kv.F32[b], Block, out, Block, false)
+		gemm.Tile(s.tier, i1-i0, n, dim, q, pd, 1, s.wideKeys(kv, b), Block, out, Block, false)
 	}
 }
 
-// values adds p v of rows [i, e) and entries [from, to) of a block to s.acc.
-func (s *Scratch) values(kv *KV, b, i, e, from, to int) {
+// values adds p v of rows [i, e) and entries [from, to) of a block to s.acc. wide
+// is what wideValues says.
+func (s *Scratch) values(kv *KV, b int, wide []float32, i, e, from, to int) {
 	dim, pd := kv.Dim, gemm.Pad(kv.Dim)
 	p, acc := s.s[i*Block+from:], s.acc[i*pd:]
-	at := dim*Block + from*pd
 	if kv.F16 != nil {
-		gemm.TileF16(s.tier, e-i, dim, to-from, p, Block, 1, kv.F16[b][at:], pd, acc, pd, true)
+		gemm.TileF16(s.tier, e-i, dim, to-from, p, Block, 1, kv.F16[b][kv.numbers().value(from):], pd, acc, pd, true)
 	} else {
-		gemm.Tile(s.tier, e-i, dim, to-from, p, Block, 1, kv.F32[b][at:], pd, acc, pd, true)
+		gemm.Tile(s.tier, e-i, dim, to-from, p, Block, 1, wide[from*pd:], pd, acc, pd, true)
 	}
 }

@@ -19,12 +19,18 @@ var (
 		"probs*":   testProbsTwin,
 		"dscores*": testDscoresTwin,
 		"toHalf*":  testToHalfTwin,
+		"narrow*":  testNarrowTwin,
+		"widen*":   testWidenTwin,
+		"shift*":   testShiftTwin,
 	}
 	guardTests = map[string]func(*testing.T){
 		"softmax*": testSoftmaxGuard,
 		"probs*":   testProbsGuard,
 		"dscores*": testDscoresGuard,
 		"toHalf*":  testToHalfGuard,
+		"narrow*":  testNarrowGuard,
+		"widen*":   testWidenGuard,
+		"shift*":   testShiftGuard,
 	}
 )
 

@@ -37,6 +37,33 @@ func (s *Scratch) columnSums(t cpu.Tier, kv *KV, q *Rows, sums []float32) {
 	}
 }
 
+// AddProbs is ColumnSums from the scores that Forward, or Part and Join, kept for
+// the rows, with the same bits: those of row r are added to sums[r % Heads].
+func AddProbs(q *Rows, sums [][]float32) { addProbs(cpu.Kernels(), q, sums) }
+
+func addProbs(t cpu.Tier, q *Rows, sums [][]float32) {
+	for r, n := range q.N {
+		need("sums", len(sums[r%q.Heads]), n)
+		need("scores", len(q.Scores), r*q.Stride+n)
+		first := 0
+		if q.From != nil {
+			first = max(q.From[r], 0) / Block
+		}
+		for b := first; b < Blocks(n); b++ {
+			from, to := q.bounds(r, b*Block)
+			at := r*q.Stride + b*Block
+			if len(q.Scores) < at+Block {
+				// The kernel reads whole blocks.
+				var s [Block]float32
+				copy(s[:], q.Scores[at:])
+				probs(t, sums[r%q.Heads][b*Block:][:to], s[:], mask(from, to), q.Scale, q.M[r], q.L[r], true)
+				continue
+			}
+			probs(t, sums[r%q.Heads][b*Block:][:to], q.Scores[at:at+Block], mask(from, to), q.Scale, q.M[r], q.L[r], true)
+		}
+	}
+}
+
 // again makes the probabilities of each row from its m and l and stores them at
 // dst[r*ld], or adds them there.
 func (s *Scratch) again(t cpu.Tier, kv *KV, q *Rows, dst []float32, ld int, add bool) {

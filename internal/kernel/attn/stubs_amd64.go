@@ -22,6 +22,21 @@ func dscores512(ds *float32, p *float32, mask uint64, d float32, scale float32)
 //go:noescape
 func toHalf512(dst *uint16, src *float32, n int)
 
+// Rounds 32 numbers to 8 bits with a scale: see narrowGo.
+//
+//go:noescape
+func narrow512(q *int8, d *uint16, x *float32)
+
+// dst = q * d for a panel [dim][64]: see widenKeysGo.
+//
+//go:noescape
+func widenKeys512(dst *float32, q *int8, d *uint16, dim int)
+
+// dst = q * d for n rows of stride numbers, a multiple of 16: see widenValuesGo.
+//
+//go:noescape
+func widenValues512(dst *float32, q *int8, d *uint16, n int, stride int)
+
 // Rows meet one block: see softmaxGo. stat is [rows][2]; corr is scratch for rows, rounded up to 16; acc is [rows][dim], dim a multiple of 16.
 //
 //go:noescape
@@ -41,3 +56,28 @@ func dscores256(ds *float32, p *float32, mask uint64, d float32, scale float32)
 //
 //go:noescape
 func toHalf256(dst *uint16, src *float32, n int)
+
+// Rounds 32 numbers to 8 bits with a scale: see narrowGo.
+//
+//go:noescape
+func narrow256(q *int8, d *uint16, x *float32)
+
+// dst = q * d for a panel [dim][64]: see widenKeysGo.
+//
+//go:noescape
+func widenKeys256(dst *float32, q *int8, d *uint16, dim int)
+
+// dst = q * d for n rows of stride numbers, a multiple of 16: see widenValuesGo.
+//
+//go:noescape
+func widenValues256(dst *float32, q *int8, d *uint16, n int, stride int)
+
+// Moves the lanes above first of rows of 64 down by one; the last becomes lane 0 of next's row: see shiftGo.
+//
+//go:noescape
+func shiftBytes512(panel *int8, next *int8, rows int, first int)
+
+// Moves the lanes above first of rows of 64 down by one; the last becomes lane 0 of next's row: see shiftGo.
+//
+//go:noescape
+func shiftWords512(panel *uint16, next *uint16, rows int, first int)

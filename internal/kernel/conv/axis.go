@@ -34,6 +34,15 @@ func (a Axis) Inner() (lo, hi int) {
 	return lo, hi
 }
 
+// sides tells whether there are three taps and no position lacks more of them than
+// position 0 its first and position N-1 its last.
+func (a Axis) sides() bool {
+	left, right := a.Inner()
+	lo, most := a.Clip(0)
+	least, hi := a.Clip(a.N - 1)
+	return a.Taps == 3 && left < right && left <= 1 && a.N-right <= 1 && lo <= 1 && most == 3 && least == 0 && hi >= 2
+}
+
 // inside tells whether no tap is in the padding.
 func (a Axis) inside() bool { return a.First >= 0 && a.At(a.N-1, a.Taps-1) < a.Size }
 

@@ -770,6 +770,1695 @@ pixel:
 	VZEROUPPER
 	RET
 
+// func depthwiseGradThree512(dw *float32, wtap int, x *float32, xs int, xrow int, xtap int, xline int, dy *float32, ys int, yline int, kh int, n int, lines int, channels int, left bool, right bool)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·depthwiseGradThree512(SB), NOSPLIT, $0-114
+	MOVQ    dw+0(FP), AX
+	MOVQ    wtap+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    xs+24(FP), BX
+	MOVQ    xtap+40(FP), SI
+	MOVQ    ys+64(FP), DI
+	MOVBQZX left+112(FP), R8
+	TESTQ   R8, R8
+	JZ      begin
+	SUBQ    SI, DX
+
+begin:
+	MOVQ channels+104(FP), R8
+	CMPQ R8, $0x10
+	JL   part
+	CMPQ kh+80(FP), $0x03
+	JNE  whole3End
+	MOVQ lines+96(FP), R9
+	MOVQ dy+56(FP), R10
+
+whole3Line:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	MOVQ        DX, R11
+	VXORPS      Z3, Z3, Z3
+	VXORPS      Z4, Z4, Z4
+	VXORPS      Z5, Z5, Z5
+	MOVQ        R11, R12
+	ADDQ        xrow+32(FP), R12
+	VXORPS      Z6, Z6, Z6
+	VXORPS      Z7, Z7, Z7
+	VXORPS      Z8, Z8, Z8
+	MOVQ        R12, R13
+	ADDQ        xrow+32(FP), R13
+	MOVQ        n+88(FP), R15
+	MOVQ        R10, R14
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R15
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          whole3Inner
+	VMOVUPS     (R14), Z9
+	VMOVUPS     (R11)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (R11)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z2
+	ADDQ        BX, R11
+	VMOVUPS     (R12)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (R12)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z5
+	ADDQ        BX, R12
+	VMOVUPS     (R13)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (R13)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z8
+	ADDQ        BX, R13
+	ADDQ        DI, R14
+	DECQ        R15
+
+whole3Inner:
+	TESTQ R15, R15
+	JLE   whole3Last
+
+whole3Pixel:
+	VMOVUPS     (R14), Z9
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (R11)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS     (R11)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z2
+	ADDQ        BX, R11
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (R12)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS     (R12)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z5
+	ADDQ        BX, R12
+	VMOVUPS     (R13), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (R13)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS     (R13)(SI*2), Z10
+	VFMADD231PS Z10, Z9, Z8
+	ADDQ        BX, R13
+	ADDQ        DI, R14
+	DECQ        R15
+	JNZ         whole3Pixel
+
+whole3Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          whole3Sum
+	VMOVUPS     (R14), Z9
+	VMOVUPS     (R11), Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS     (R11)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z1
+	ADDQ        BX, R11
+	VMOVUPS     (R12), Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS     (R12)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z4
+	ADDQ        BX, R12
+	VMOVUPS     (R13), Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS     (R13)(SI*1), Z10
+	VFMADD231PS Z10, Z9, Z7
+	ADDQ        BX, R13
+	ADDQ        DI, R14
+
+whole3Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Z0, Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z1, Z1
+	VMOVUPS Z1, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z2, Z2
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z3, Z3
+	VMOVUPS Z3, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z4, Z4
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z5, Z5
+	VMOVUPS Z5, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z6, Z6
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z7, Z7
+	VMOVUPS Z7, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z8, Z8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     whole3Line
+	VZEROUPPER
+	RET
+
+whole3End:
+	CMPQ kh+80(FP), $0x02
+	JNE  whole2End
+	MOVQ lines+96(FP), R9
+	MOVQ dy+56(FP), R10
+
+whole2Line:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	MOVQ        DX, R11
+	VXORPS      Z3, Z3, Z3
+	VXORPS      Z4, Z4, Z4
+	VXORPS      Z5, Z5, Z5
+	MOVQ        R11, R12
+	ADDQ        xrow+32(FP), R12
+	MOVQ        n+88(FP), R14
+	MOVQ        R10, R13
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R14
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          whole2Inner
+	VMOVUPS     (R13), Z6
+	VMOVUPS     (R11)(SI*1), Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS     (R11)(SI*2), Z7
+	VFMADD231PS Z7, Z6, Z2
+	ADDQ        BX, R11
+	VMOVUPS     (R12)(SI*1), Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS     (R12)(SI*2), Z7
+	VFMADD231PS Z7, Z6, Z5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+
+whole2Inner:
+	TESTQ R14, R14
+	JLE   whole2Last
+
+whole2Pixel:
+	VMOVUPS     (R13), Z6
+	VMOVUPS     (R11), Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS     (R11)(SI*1), Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS     (R11)(SI*2), Z7
+	VFMADD231PS Z7, Z6, Z2
+	ADDQ        BX, R11
+	VMOVUPS     (R12), Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS     (R12)(SI*1), Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS     (R12)(SI*2), Z7
+	VFMADD231PS Z7, Z6, Z5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+	JNZ         whole2Pixel
+
+whole2Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          whole2Sum
+	VMOVUPS     (R13), Z6
+	VMOVUPS     (R11), Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS     (R11)(SI*1), Z7
+	VFMADD231PS Z7, Z6, Z1
+	ADDQ        BX, R11
+	VMOVUPS     (R12), Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS     (R12)(SI*1), Z7
+	VFMADD231PS Z7, Z6, Z4
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+
+whole2Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Z0, Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z1, Z1
+	VMOVUPS Z1, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z2, Z2
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z3, Z3
+	VMOVUPS Z3, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z4, Z4
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z5, Z5
+	VMOVUPS Z5, (R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     whole2Line
+	VZEROUPPER
+	RET
+
+whole2End:
+	MOVQ lines+96(FP), R9
+	MOVQ dy+56(FP), R10
+
+whole1Line:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	MOVQ        DX, R11
+	MOVQ        n+88(FP), R13
+	MOVQ        R10, R12
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R13
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          whole1Inner
+	VMOVUPS     (R12), Z3
+	VMOVUPS     (R11)(SI*1), Z4
+	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS     (R11)(SI*2), Z4
+	VFMADD231PS Z4, Z3, Z2
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+
+whole1Inner:
+	TESTQ R13, R13
+	JLE   whole1Last
+
+whole1Pixel:
+	VMOVUPS     (R12), Z3
+	VMOVUPS     (R11), Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     (R11)(SI*1), Z4
+	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS     (R11)(SI*2), Z4
+	VFMADD231PS Z4, Z3, Z2
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+	JNZ         whole1Pixel
+
+whole1Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          whole1Sum
+	VMOVUPS     (R12), Z3
+	VMOVUPS     (R11), Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     (R11)(SI*1), Z4
+	VFMADD231PS Z4, Z3, Z1
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+
+whole1Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Z0, Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z1, Z1
+	VMOVUPS Z1, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z2, Z2
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     whole1Line
+	VZEROUPPER
+	RET
+
+part:
+	MOVL  $0x0000ffff, R9
+	BZHIL R8, R9, R9
+	KMOVW R9, K1
+	CMPQ  kh+80(FP), $0x03
+	JNE   partly3End
+	MOVQ  lines+96(FP), R9
+	MOVQ  dy+56(FP), R10
+
+partly3Line:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	MOVQ        DX, R11
+	VXORPS      Z3, Z3, Z3
+	VXORPS      Z4, Z4, Z4
+	VXORPS      Z5, Z5, Z5
+	MOVQ        R11, R12
+	ADDQ        xrow+32(FP), R12
+	VXORPS      Z6, Z6, Z6
+	VXORPS      Z7, Z7, Z7
+	VXORPS      Z8, Z8, Z8
+	MOVQ        R12, R13
+	ADDQ        xrow+32(FP), R13
+	MOVQ        n+88(FP), R15
+	MOVQ        R10, R14
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R15
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          partly3Inner
+	VMOVUPS.Z   (R14), K1, Z9
+	VMOVUPS.Z   (R11)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS.Z   (R11)(SI*2), K1, Z10
+	VFMADD231PS Z10, Z9, Z2
+	ADDQ        BX, R11
+	VMOVUPS.Z   (R12)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS.Z   (R12)(SI*2), K1, Z10
+	VFMADD231PS Z10, Z9, Z5
+	ADDQ        BX, R12
+	VMOVUPS.Z   (R13)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS.Z   (R13)(SI*2), K1, Z10
+	VFMADD231PS Z10, Z9, Z8
+	ADDQ        BX, R13
+	ADDQ        DI, R14
+	DECQ        R15
+
+partly3Inner:
+	TESTQ R15, R15
+	JLE   partly3Last
+
+partly3Pixel:
+	VMOVUPS.Z   (R14), K1, Z9
+	VMOVUPS.Z   (R11), K1, Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS.Z   (R11)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z1
+	VMOVUPS.Z   (R11)(SI*2), K1, Z10
+	VFMADD231PS Z10, Z9, Z2
+	ADDQ        BX, R11
+	VMOVUPS.Z   (R12), K1, Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS.Z   (R12)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z4
+	VMOVUPS.Z   (R12)(SI*2), K1, Z10
+	VFMADD231PS Z10, Z9, Z5
+	ADDQ        BX, R12
+	VMOVUPS.Z   (R13), K1, Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS.Z   (R13)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z7
+	VMOVUPS.Z   (R13)(SI*2), K1, Z10
+	VFMADD231PS Z10, Z9, Z8
+	ADDQ        BX, R13
+	ADDQ        DI, R14
+	DECQ        R15
+	JNZ         partly3Pixel
+
+partly3Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          partly3Sum
+	VMOVUPS.Z   (R14), K1, Z9
+	VMOVUPS.Z   (R11), K1, Z10
+	VFMADD231PS Z10, Z9, Z0
+	VMOVUPS.Z   (R11)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z1
+	ADDQ        BX, R11
+	VMOVUPS.Z   (R12), K1, Z10
+	VFMADD231PS Z10, Z9, Z3
+	VMOVUPS.Z   (R12)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z4
+	ADDQ        BX, R12
+	VMOVUPS.Z   (R13), K1, Z10
+	VFMADD231PS Z10, Z9, Z6
+	VMOVUPS.Z   (R13)(SI*1), K1, Z10
+	VFMADD231PS Z10, Z9, Z7
+	ADDQ        BX, R13
+	ADDQ        DI, R14
+
+partly3Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Z0, Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z1, Z1
+	VMOVUPS Z1, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z2, Z2
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z3, Z3
+	VMOVUPS Z3, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z4, Z4
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z5, Z5
+	VMOVUPS Z5, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z6, Z6
+	VMOVUPS Z6, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z7, Z7
+	VMOVUPS Z7, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z8, Z8
+	VMOVUPS Z8, (R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     partly3Line
+	VZEROUPPER
+	RET
+
+partly3End:
+	CMPQ kh+80(FP), $0x02
+	JNE  partly2End
+	MOVQ lines+96(FP), R9
+	MOVQ dy+56(FP), R10
+
+partly2Line:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	MOVQ        DX, R11
+	VXORPS      Z3, Z3, Z3
+	VXORPS      Z4, Z4, Z4
+	VXORPS      Z5, Z5, Z5
+	MOVQ        R11, R12
+	ADDQ        xrow+32(FP), R12
+	MOVQ        n+88(FP), R14
+	MOVQ        R10, R13
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R14
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          partly2Inner
+	VMOVUPS.Z   (R13), K1, Z6
+	VMOVUPS.Z   (R11)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS.Z   (R11)(SI*2), K1, Z7
+	VFMADD231PS Z7, Z6, Z2
+	ADDQ        BX, R11
+	VMOVUPS.Z   (R12)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS.Z   (R12)(SI*2), K1, Z7
+	VFMADD231PS Z7, Z6, Z5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+
+partly2Inner:
+	TESTQ R14, R14
+	JLE   partly2Last
+
+partly2Pixel:
+	VMOVUPS.Z   (R13), K1, Z6
+	VMOVUPS.Z   (R11), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS.Z   (R11)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z1
+	VMOVUPS.Z   (R11)(SI*2), K1, Z7
+	VFMADD231PS Z7, Z6, Z2
+	ADDQ        BX, R11
+	VMOVUPS.Z   (R12), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS.Z   (R12)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
+	VMOVUPS.Z   (R12)(SI*2), K1, Z7
+	VFMADD231PS Z7, Z6, Z5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+	JNZ         partly2Pixel
+
+partly2Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          partly2Sum
+	VMOVUPS.Z   (R13), K1, Z6
+	VMOVUPS.Z   (R11), K1, Z7
+	VFMADD231PS Z7, Z6, Z0
+	VMOVUPS.Z   (R11)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z1
+	ADDQ        BX, R11
+	VMOVUPS.Z   (R12), K1, Z7
+	VFMADD231PS Z7, Z6, Z3
+	VMOVUPS.Z   (R12)(SI*1), K1, Z7
+	VFMADD231PS Z7, Z6, Z4
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+
+partly2Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Z0, Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z1, Z1
+	VMOVUPS Z1, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z2, Z2
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z3, Z3
+	VMOVUPS Z3, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z4, Z4
+	VMOVUPS Z4, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z5, Z5
+	VMOVUPS Z5, (R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     partly2Line
+	VZEROUPPER
+	RET
+
+partly2End:
+	MOVQ lines+96(FP), R9
+	MOVQ dy+56(FP), R10
+
+partly1Line:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VXORPS      Z2, Z2, Z2
+	MOVQ        DX, R11
+	MOVQ        n+88(FP), R13
+	MOVQ        R10, R12
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R13
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          partly1Inner
+	VMOVUPS.Z   (R12), K1, Z3
+	VMOVUPS.Z   (R11)(SI*1), K1, Z4
+	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS.Z   (R11)(SI*2), K1, Z4
+	VFMADD231PS Z4, Z3, Z2
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+
+partly1Inner:
+	TESTQ R13, R13
+	JLE   partly1Last
+
+partly1Pixel:
+	VMOVUPS.Z   (R12), K1, Z3
+	VMOVUPS.Z   (R11), K1, Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS.Z   (R11)(SI*1), K1, Z4
+	VFMADD231PS Z4, Z3, Z1
+	VMOVUPS.Z   (R11)(SI*2), K1, Z4
+	VFMADD231PS Z4, Z3, Z2
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+	JNZ         partly1Pixel
+
+partly1Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          partly1Sum
+	VMOVUPS.Z   (R12), K1, Z3
+	VMOVUPS.Z   (R11), K1, Z4
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS.Z   (R11)(SI*1), K1, Z4
+	VFMADD231PS Z4, Z3, Z1
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+
+partly1Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Z0, Z0
+	VMOVUPS Z0, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z1, Z1
+	VMOVUPS Z1, (R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Z2, Z2
+	VMOVUPS Z2, (R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     partly1Line
+	VZEROUPPER
+	RET
+
+// func winogradInput512(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradInput512(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ image+24(FP), DX
+	MOVQ pixel+40(FP), BX
+	MOVQ DX, SI
+	ADDQ row+32(FP), SI
+	MOVQ SI, DI
+	ADDQ row+32(FP), DI
+	MOVQ DI, R8
+	ADDQ row+32(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ xi+8(FP), R10
+	LEAQ (R10)(R10*2), R11
+	MOVQ channels+56(FP), R12
+	CMPQ R12, $0x10
+	JL   part
+
+whole:
+	VMOVUPS (DX), Z0
+	VMOVUPS (DX)(BX*1), Z1
+	VMOVUPS (DX)(BX*2), Z2
+	VMOVUPS (DX)(R9*1), Z3
+	VMOVUPS (SI), Z4
+	VMOVUPS (SI)(BX*1), Z5
+	VMOVUPS (SI)(BX*2), Z6
+	VMOVUPS (SI)(R9*1), Z7
+	VMOVUPS (DI), Z8
+	VMOVUPS (DI)(BX*1), Z9
+	VMOVUPS (DI)(BX*2), Z10
+	VMOVUPS (DI)(R9*1), Z11
+	VMOVUPS (R8), Z12
+	VMOVUPS (R8)(BX*1), Z13
+	VMOVUPS (R8)(BX*2), Z14
+	VMOVUPS (R8)(R9*1), Z15
+	MOVQ    AX, R12
+	VSUBPS  Z8, Z0, Z0
+	VSUBPS  Z9, Z1, Z1
+	VSUBPS  Z10, Z2, Z2
+	VSUBPS  Z11, Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)(R10*1)
+	VSUBPS  Z1, Z2, Z0
+	VMOVUPS Z0, (R12)(R10*2)
+	VSUBPS  Z3, Z1, Z0
+	VMOVUPS Z0, (R12)(R11*1)
+	LEAQ    (R12)(R10*4), R12
+	VADDPS  Z8, Z4, Z0
+	VADDPS  Z9, Z5, Z1
+	VADDPS  Z10, Z6, Z2
+	VADDPS  Z11, Z7, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)(R10*1)
+	VSUBPS  Z1, Z2, Z0
+	VMOVUPS Z0, (R12)(R10*2)
+	VSUBPS  Z3, Z1, Z0
+	VMOVUPS Z0, (R12)(R11*1)
+	LEAQ    (R12)(R10*4), R12
+	VSUBPS  Z4, Z8, Z0
+	VSUBPS  Z5, Z9, Z1
+	VSUBPS  Z6, Z10, Z2
+	VSUBPS  Z7, Z11, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)(R10*1)
+	VSUBPS  Z1, Z2, Z0
+	VMOVUPS Z0, (R12)(R10*2)
+	VSUBPS  Z3, Z1, Z0
+	VMOVUPS Z0, (R12)(R11*1)
+	LEAQ    (R12)(R10*4), R12
+	VSUBPS  Z12, Z4, Z0
+	VSUBPS  Z13, Z5, Z1
+	VSUBPS  Z14, Z6, Z2
+	VSUBPS  Z15, Z7, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)(R10*1)
+	VSUBPS  Z1, Z2, Z0
+	VMOVUPS Z0, (R12)(R10*2)
+	VSUBPS  Z3, Z1, Z0
+	VMOVUPS Z0, (R12)(R11*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	LEAQ    (DI)(BX*2), DI
+	LEAQ    (R8)(BX*2), R8
+	ADDQ    tile+16(FP), AX
+	DECQ    CX
+	JNZ     whole
+	VZEROUPPER
+	RET
+
+part:
+	MOVL  $0x0000ffff, R13
+	BZHIL R12, R13, R13
+	KMOVW R13, K1
+
+partly:
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (DX)(BX*1), K1, Z1
+	VMOVUPS.Z (DX)(BX*2), K1, Z2
+	VMOVUPS.Z (DX)(R9*1), K1, Z3
+	VMOVUPS.Z (SI), K1, Z4
+	VMOVUPS.Z (SI)(BX*1), K1, Z5
+	VMOVUPS.Z (SI)(BX*2), K1, Z6
+	VMOVUPS.Z (SI)(R9*1), K1, Z7
+	VMOVUPS.Z (DI), K1, Z8
+	VMOVUPS.Z (DI)(BX*1), K1, Z9
+	VMOVUPS.Z (DI)(BX*2), K1, Z10
+	VMOVUPS.Z (DI)(R9*1), K1, Z11
+	VMOVUPS.Z (R8), K1, Z12
+	VMOVUPS.Z (R8)(BX*1), K1, Z13
+	VMOVUPS.Z (R8)(BX*2), K1, Z14
+	VMOVUPS.Z (R8)(R9*1), K1, Z15
+	MOVQ      AX, R12
+	VSUBPS    Z8, Z0, Z0
+	VSUBPS    Z9, Z1, Z1
+	VSUBPS    Z10, Z2, Z2
+	VSUBPS    Z11, Z3, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, (R12)
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, (R12)(R10*1)
+	VSUBPS    Z1, Z2, Z0
+	VMOVUPS   Z0, (R12)(R10*2)
+	VSUBPS    Z3, Z1, Z0
+	VMOVUPS   Z0, (R12)(R11*1)
+	LEAQ      (R12)(R10*4), R12
+	VADDPS    Z8, Z4, Z0
+	VADDPS    Z9, Z5, Z1
+	VADDPS    Z10, Z6, Z2
+	VADDPS    Z11, Z7, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, (R12)
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, (R12)(R10*1)
+	VSUBPS    Z1, Z2, Z0
+	VMOVUPS   Z0, (R12)(R10*2)
+	VSUBPS    Z3, Z1, Z0
+	VMOVUPS   Z0, (R12)(R11*1)
+	LEAQ      (R12)(R10*4), R12
+	VSUBPS    Z4, Z8, Z0
+	VSUBPS    Z5, Z9, Z1
+	VSUBPS    Z6, Z10, Z2
+	VSUBPS    Z7, Z11, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, (R12)
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, (R12)(R10*1)
+	VSUBPS    Z1, Z2, Z0
+	VMOVUPS   Z0, (R12)(R10*2)
+	VSUBPS    Z3, Z1, Z0
+	VMOVUPS   Z0, (R12)(R11*1)
+	LEAQ      (R12)(R10*4), R12
+	VSUBPS    Z12, Z4, Z0
+	VSUBPS    Z13, Z5, Z1
+	VSUBPS    Z14, Z6, Z2
+	VSUBPS    Z15, Z7, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, (R12)
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, (R12)(R10*1)
+	VSUBPS    Z1, Z2, Z0
+	VMOVUPS   Z0, (R12)(R10*2)
+	VSUBPS    Z3, Z1, Z0
+	VMOVUPS   Z0, (R12)(R11*1)
+	LEAQ      (DX)(BX*2), DX
+	LEAQ      (SI)(BX*2), SI
+	LEAQ      (DI)(BX*2), DI
+	LEAQ      (R8)(BX*2), R8
+	ADDQ      tile+16(FP), AX
+	DECQ      CX
+	JNZ       partly
+	VZEROUPPER
+	RET
+
+// func winogradGradient512(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradGradient512(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ image+24(FP), DX
+	MOVQ pixel+40(FP), BX
+	MOVQ DX, SI
+	ADDQ row+32(FP), SI
+	MOVQ xi+8(FP), DI
+	LEAQ (DI)(DI*2), R8
+	MOVQ channels+56(FP), R9
+	CMPQ R9, $0x10
+	JL   part
+
+whole:
+	VMOVUPS (DX), Z0
+	VMOVUPS (DX)(BX*1), Z1
+	VMOVUPS (SI), Z2
+	VMOVUPS (SI)(BX*1), Z3
+	MOVQ    AX, R9
+	VMOVUPS Z0, Z4
+	VMOVUPS Z1, Z5
+	VMOVUPS Z4, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  Z5, Z4, Z6
+	VMOVUPS Z6, (R9)(DI*1)
+	VSUBPS  Z5, Z4, Z4
+	VMOVUPS Z4, (R9)(DI*2)
+	VMOVUPS Z5, Z4
+	VMOVUPS Z4, (R9)(R8*1)
+	LEAQ    (R9)(DI*4), R9
+	VADDPS  Z2, Z0, Z4
+	VADDPS  Z3, Z1, Z5
+	VMOVUPS Z4, Z6
+	VMOVUPS Z6, (R9)
+	VADDPS  Z5, Z4, Z6
+	VMOVUPS Z6, (R9)(DI*1)
+	VSUBPS  Z5, Z4, Z4
+	VMOVUPS Z4, (R9)(DI*2)
+	VMOVUPS Z5, Z4
+	VMOVUPS Z4, (R9)(R8*1)
+	LEAQ    (R9)(DI*4), R9
+	VSUBPS  Z2, Z0, Z0
+	VSUBPS  Z3, Z1, Z1
+	VMOVUPS Z0, Z4
+	VMOVUPS Z4, (R9)
+	VADDPS  Z1, Z0, Z4
+	VMOVUPS Z4, (R9)(DI*1)
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R9)(DI*2)
+	VMOVUPS Z1, Z0
+	VMOVUPS Z0, (R9)(R8*1)
+	LEAQ    (R9)(DI*4), R9
+	VMOVUPS Z2, Z0
+	VMOVUPS Z3, Z1
+	VMOVUPS Z0, Z2
+	VMOVUPS Z2, (R9)
+	VADDPS  Z1, Z0, Z2
+	VMOVUPS Z2, (R9)(DI*1)
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R9)(DI*2)
+	VMOVUPS Z1, Z0
+	VMOVUPS Z0, (R9)(R8*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	ADDQ    tile+16(FP), AX
+	DECQ    CX
+	JNZ     whole
+	VZEROUPPER
+	RET
+
+part:
+	MOVL  $0x0000ffff, R10
+	BZHIL R9, R10, R10
+	KMOVW R10, K1
+
+partly:
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (DX)(BX*1), K1, Z1
+	VMOVUPS.Z (SI), K1, Z2
+	VMOVUPS.Z (SI)(BX*1), K1, Z3
+	MOVQ      AX, R9
+	VMOVUPS   Z0, Z4
+	VMOVUPS   Z1, Z5
+	VMOVUPS   Z4, Z6
+	VMOVUPS   Z6, (R9)
+	VADDPS    Z5, Z4, Z6
+	VMOVUPS   Z6, (R9)(DI*1)
+	VSUBPS    Z5, Z4, Z4
+	VMOVUPS   Z4, (R9)(DI*2)
+	VMOVUPS   Z5, Z4
+	VMOVUPS   Z4, (R9)(R8*1)
+	LEAQ      (R9)(DI*4), R9
+	VADDPS    Z2, Z0, Z4
+	VADDPS    Z3, Z1, Z5
+	VMOVUPS   Z4, Z6
+	VMOVUPS   Z6, (R9)
+	VADDPS    Z5, Z4, Z6
+	VMOVUPS   Z6, (R9)(DI*1)
+	VSUBPS    Z5, Z4, Z4
+	VMOVUPS   Z4, (R9)(DI*2)
+	VMOVUPS   Z5, Z4
+	VMOVUPS   Z4, (R9)(R8*1)
+	LEAQ      (R9)(DI*4), R9
+	VSUBPS    Z2, Z0, Z0
+	VSUBPS    Z3, Z1, Z1
+	VMOVUPS   Z0, Z4
+	VMOVUPS   Z4, (R9)
+	VADDPS    Z1, Z0, Z4
+	VMOVUPS   Z4, (R9)(DI*1)
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, (R9)(DI*2)
+	VMOVUPS   Z1, Z0
+	VMOVUPS   Z0, (R9)(R8*1)
+	LEAQ      (R9)(DI*4), R9
+	VMOVUPS   Z2, Z0
+	VMOVUPS   Z3, Z1
+	VMOVUPS   Z0, Z2
+	VMOVUPS   Z2, (R9)
+	VADDPS    Z1, Z0, Z2
+	VMOVUPS   Z2, (R9)(DI*1)
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   Z0, (R9)(DI*2)
+	VMOVUPS   Z1, Z0
+	VMOVUPS   Z0, (R9)(R8*1)
+	LEAQ      (DX)(BX*2), DX
+	LEAQ      (SI)(BX*2), SI
+	ADDQ      tile+16(FP), AX
+	DECQ      CX
+	JNZ       partly
+	VZEROUPPER
+	RET
+
+// func winogradOutput512(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int, add bool)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradOutput512(SB), NOSPLIT, $0-65
+	MOVQ tiles+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ image+24(FP), DX
+	MOVQ pixel+40(FP), BX
+	MOVQ DX, SI
+	ADDQ row+32(FP), SI
+	MOVQ xi+8(FP), DI
+	MOVQ tile+16(FP), R9
+	MOVQ DI, R8
+	SHLQ $0x02, R8
+	MOVQ AX, R10
+	ADDQ R8, R10
+	MOVQ R10, R11
+	ADDQ R8, R11
+	MOVQ R11, R12
+	ADDQ R8, R12
+	LEAQ (DI)(DI*2), R8
+	MOVQ channels+56(FP), R13
+	CMPQ R13, $0x10
+	JL   part
+	CMPB add+64(FP), $0x00
+	JNE  wholeAdd
+
+wholeSet:
+	VMOVUPS (R10), Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS (R11), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (R10)(DI*1), Z1
+	VMOVUPS (AX)(DI*1), Z2
+	VADDPS  Z1, Z2, Z1
+	VMOVUPS (R11)(DI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS (R10)(DI*2), Z2
+	VMOVUPS (AX)(DI*2), Z3
+	VADDPS  Z2, Z3, Z2
+	VMOVUPS (R11)(DI*2), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (R10)(R8*1), Z3
+	VMOVUPS (AX)(R8*1), Z4
+	VADDPS  Z3, Z4, Z3
+	VMOVUPS (R11)(R8*1), Z4
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VSUBPS  Z2, Z1, Z0
+	VSUBPS  Z3, Z0, Z0
+	VMOVUPS Z0, (DX)(BX*1)
+	VMOVUPS (R11), Z0
+	VMOVUPS (R10), Z1
+	VSUBPS  Z0, Z1, Z0
+	VMOVUPS (R12), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS (R11)(DI*1), Z1
+	VMOVUPS (R10)(DI*1), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMOVUPS (R12)(DI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VMOVUPS (R11)(DI*2), Z2
+	VMOVUPS (R10)(DI*2), Z3
+	VSUBPS  Z2, Z3, Z2
+	VMOVUPS (R12)(DI*2), Z3
+	VSUBPS  Z3, Z2, Z2
+	VMOVUPS (R11)(R8*1), Z3
+	VMOVUPS (R10)(R8*1), Z4
+	VSUBPS  Z3, Z4, Z3
+	VMOVUPS (R12)(R8*1), Z4
+	VSUBPS  Z4, Z3, Z3
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (SI)
+	VSUBPS  Z2, Z1, Z0
+	VSUBPS  Z3, Z0, Z0
+	VMOVUPS Z0, (SI)(BX*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	ADDQ    R9, AX
+	ADDQ    R9, R10
+	ADDQ    R9, R11
+	ADDQ    R9, R12
+	DECQ    CX
+	JNZ     wholeSet
+	VZEROUPPER
+	RET
+
+wholeAdd:
+	VMOVUPS (R10), Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS (R11), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (R10)(DI*1), Z1
+	VMOVUPS (AX)(DI*1), Z2
+	VADDPS  Z1, Z2, Z1
+	VMOVUPS (R11)(DI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS (R10)(DI*2), Z2
+	VMOVUPS (AX)(DI*2), Z3
+	VADDPS  Z2, Z3, Z2
+	VMOVUPS (R11)(DI*2), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (R10)(R8*1), Z3
+	VMOVUPS (AX)(R8*1), Z4
+	VADDPS  Z3, Z4, Z3
+	VMOVUPS (R11)(R8*1), Z4
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (DX), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VSUBPS  Z2, Z1, Z0
+	VSUBPS  Z3, Z0, Z0
+	VMOVUPS (DX)(BX*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (DX)(BX*1)
+	VMOVUPS (R11), Z0
+	VMOVUPS (R10), Z1
+	VSUBPS  Z0, Z1, Z0
+	VMOVUPS (R12), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS (R11)(DI*1), Z1
+	VMOVUPS (R10)(DI*1), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMOVUPS (R12)(DI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VMOVUPS (R11)(DI*2), Z2
+	VMOVUPS (R10)(DI*2), Z3
+	VSUBPS  Z2, Z3, Z2
+	VMOVUPS (R12)(DI*2), Z3
+	VSUBPS  Z3, Z2, Z2
+	VMOVUPS (R11)(R8*1), Z3
+	VMOVUPS (R10)(R8*1), Z4
+	VSUBPS  Z3, Z4, Z3
+	VMOVUPS (R12)(R8*1), Z4
+	VSUBPS  Z4, Z3, Z3
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (SI), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS Z0, (SI)
+	VSUBPS  Z2, Z1, Z0
+	VSUBPS  Z3, Z0, Z0
+	VMOVUPS (SI)(BX*1), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (SI)(BX*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	ADDQ    R9, AX
+	ADDQ    R9, R10
+	ADDQ    R9, R11
+	ADDQ    R9, R12
+	DECQ    CX
+	JNZ     wholeAdd
+	VZEROUPPER
+	RET
+
+part:
+	MOVL  $0x0000ffff, R14
+	BZHIL R13, R14, R14
+	KMOVW R14, K1
+	CMPB  add+64(FP), $0x00
+	JNE   partlyAdd
+
+partlySet:
+	VMOVUPS (R10), Z0
+	VMOVUPS (AX), Z1
+	VADDPS  Z0, Z1, Z0
+	VMOVUPS (R11), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS (R10)(DI*1), Z1
+	VMOVUPS (AX)(DI*1), Z2
+	VADDPS  Z1, Z2, Z1
+	VMOVUPS (R11)(DI*1), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS (R10)(DI*2), Z2
+	VMOVUPS (AX)(DI*2), Z3
+	VADDPS  Z2, Z3, Z2
+	VMOVUPS (R11)(DI*2), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (R10)(R8*1), Z3
+	VMOVUPS (AX)(R8*1), Z4
+	VADDPS  Z3, Z4, Z3
+	VMOVUPS (R11)(R8*1), Z4
+	VADDPS  Z4, Z3, Z3
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, K1, (DX)
+	VSUBPS  Z2, Z1, Z0
+	VSUBPS  Z3, Z0, Z0
+	VMOVUPS Z0, K1, (DX)(BX*1)
+	VMOVUPS (R11), Z0
+	VMOVUPS (R10), Z1
+	VSUBPS  Z0, Z1, Z0
+	VMOVUPS (R12), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS (R11)(DI*1), Z1
+	VMOVUPS (R10)(DI*1), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMOVUPS (R12)(DI*1), Z2
+	VSUBPS  Z2, Z1, Z1
+	VMOVUPS (R11)(DI*2), Z2
+	VMOVUPS (R10)(DI*2), Z3
+	VSUBPS  Z2, Z3, Z2
+	VMOVUPS (R12)(DI*2), Z3
+	VSUBPS  Z3, Z2, Z2
+	VMOVUPS (R11)(R8*1), Z3
+	VMOVUPS (R10)(R8*1), Z4
+	VSUBPS  Z3, Z4, Z3
+	VMOVUPS (R12)(R8*1), Z4
+	VSUBPS  Z4, Z3, Z3
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, K1, (SI)
+	VSUBPS  Z2, Z1, Z0
+	VSUBPS  Z3, Z0, Z0
+	VMOVUPS Z0, K1, (SI)(BX*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	ADDQ    R9, AX
+	ADDQ    R9, R10
+	ADDQ    R9, R11
+	ADDQ    R9, R12
+	DECQ    CX
+	JNZ     partlySet
+	VZEROUPPER
+	RET
+
+partlyAdd:
+	VMOVUPS   (R10), Z0
+	VMOVUPS   (AX), Z1
+	VADDPS    Z0, Z1, Z0
+	VMOVUPS   (R11), Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   (R10)(DI*1), Z1
+	VMOVUPS   (AX)(DI*1), Z2
+	VADDPS    Z1, Z2, Z1
+	VMOVUPS   (R11)(DI*1), Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   (R10)(DI*2), Z2
+	VMOVUPS   (AX)(DI*2), Z3
+	VADDPS    Z2, Z3, Z2
+	VMOVUPS   (R11)(DI*2), Z3
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   (R10)(R8*1), Z3
+	VMOVUPS   (AX)(R8*1), Z4
+	VADDPS    Z3, Z4, Z3
+	VMOVUPS   (R11)(R8*1), Z4
+	VADDPS    Z4, Z3, Z3
+	VADDPS    Z1, Z0, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z (DX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)
+	VSUBPS    Z2, Z1, Z0
+	VSUBPS    Z3, Z0, Z0
+	VMOVUPS.Z (DX)(BX*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (DX)(BX*1)
+	VMOVUPS   (R11), Z0
+	VMOVUPS   (R10), Z1
+	VSUBPS    Z0, Z1, Z0
+	VMOVUPS   (R12), Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS   (R11)(DI*1), Z1
+	VMOVUPS   (R10)(DI*1), Z2
+	VSUBPS    Z1, Z2, Z1
+	VMOVUPS   (R12)(DI*1), Z2
+	VSUBPS    Z2, Z1, Z1
+	VMOVUPS   (R11)(DI*2), Z2
+	VMOVUPS   (R10)(DI*2), Z3
+	VSUBPS    Z2, Z3, Z2
+	VMOVUPS   (R12)(DI*2), Z3
+	VSUBPS    Z3, Z2, Z2
+	VMOVUPS   (R11)(R8*1), Z3
+	VMOVUPS   (R10)(R8*1), Z4
+	VSUBPS    Z3, Z4, Z3
+	VMOVUPS   (R12)(R8*1), Z4
+	VSUBPS    Z4, Z3, Z3
+	VADDPS    Z1, Z0, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VSUBPS    Z2, Z1, Z0
+	VSUBPS    Z3, Z0, Z0
+	VMOVUPS.Z (SI)(BX*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)(BX*1)
+	LEAQ      (DX)(BX*2), DX
+	LEAQ      (SI)(BX*2), SI
+	ADDQ      R9, AX
+	ADDQ      R9, R10
+	ADDQ      R9, R11
+	ADDQ      R9, R12
+	DECQ      CX
+	JNZ       partlyAdd
+	VZEROUPPER
+	RET
+
+// func winogradFilter512(u *float32, xi int, w *float32, tap int, n int)
+// Requires: AVX, AVX512F
+TEXT ·winogradFilter512(SB), NOSPLIT, $0-40
+	MOVQ         u+0(FP), AX
+	MOVQ         xi+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         tap+24(FP), BX
+	MOVQ         n+32(FP), SI
+	LEAQ         (BX)(BX*2), DI
+	LEAQ         (CX)(CX*2), R8
+	MOVQ         DX, R9
+	ADDQ         DI, R9
+	MOVQ         R9, R10
+	ADDQ         DI, R10
+	VBROADCASTSS const3f000000<>+0(SB), Z0
+
+more:
+	MOVQ    AX, DI
+	VMOVUPS (DX), Z1
+	VMOVUPS Z1, Z1
+	VMOVUPS (DX)(BX*1), Z2
+	VMOVUPS Z2, Z2
+	VMOVUPS (DX)(BX*2), Z3
+	VMOVUPS Z3, Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (DI)
+	VADDPS  Z3, Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (DI)(CX*1)
+	VADDPS  Z3, Z1, Z1
+	VSUBPS  Z2, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DI)(CX*2)
+	VMOVUPS Z3, Z1
+	VMOVUPS Z1, (DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	VMOVUPS (R10), Z1
+	VMOVUPS (DX), Z2
+	VADDPS  Z1, Z2, Z1
+	VMOVUPS (R9), Z2
+	VADDPS  Z2, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R10)(BX*1), Z2
+	VMOVUPS (DX)(BX*1), Z3
+	VADDPS  Z2, Z3, Z2
+	VMOVUPS (R9)(BX*1), Z3
+	VADDPS  Z3, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (R10)(BX*2), Z3
+	VMOVUPS (DX)(BX*2), Z4
+	VADDPS  Z3, Z4, Z3
+	VMOVUPS (R9)(BX*2), Z4
+	VADDPS  Z4, Z3, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (DI)
+	VADDPS  Z3, Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (DI)(CX*1)
+	VADDPS  Z3, Z1, Z1
+	VSUBPS  Z2, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DI)(CX*2)
+	VMOVUPS Z3, Z1
+	VMOVUPS Z1, (DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	VMOVUPS (R10), Z1
+	VMOVUPS (DX), Z2
+	VADDPS  Z1, Z2, Z1
+	VMOVUPS (R9), Z2
+	VSUBPS  Z2, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R10)(BX*1), Z2
+	VMOVUPS (DX)(BX*1), Z3
+	VADDPS  Z2, Z3, Z2
+	VMOVUPS (R9)(BX*1), Z3
+	VSUBPS  Z3, Z2, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (R10)(BX*2), Z3
+	VMOVUPS (DX)(BX*2), Z4
+	VADDPS  Z3, Z4, Z3
+	VMOVUPS (R9)(BX*2), Z4
+	VSUBPS  Z4, Z3, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (DI)
+	VADDPS  Z3, Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (DI)(CX*1)
+	VADDPS  Z3, Z1, Z1
+	VSUBPS  Z2, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DI)(CX*2)
+	VMOVUPS Z3, Z1
+	VMOVUPS Z1, (DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	VMOVUPS (R10), Z1
+	VMOVUPS Z1, Z1
+	VMOVUPS (R10)(BX*1), Z2
+	VMOVUPS Z2, Z2
+	VMOVUPS (R10)(BX*2), Z3
+	VMOVUPS Z3, Z3
+	VMOVUPS Z1, Z4
+	VMOVUPS Z4, (DI)
+	VADDPS  Z3, Z1, Z4
+	VADDPS  Z2, Z4, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS Z4, (DI)(CX*1)
+	VADDPS  Z3, Z1, Z1
+	VSUBPS  Z2, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DI)(CX*2)
+	VMOVUPS Z3, Z1
+	VMOVUPS Z1, (DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, R9
+	ADDQ    $0x40, R10
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, SI
+	JNZ     more
+	VZEROUPPER
+	RET
+
+DATA const3f000000<>+0(SB)/4, $0x3f000000
+GLOBL const3f000000<>(SB), RODATA|NOPTR, $4
+
+// func winogradFilterGradient512(dw *float32, tap int, m *float32, xi int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradFilterGradient512(SB), NOSPLIT, $0-40
+	MOVQ         m+16(FP), AX
+	MOVQ         xi+24(FP), CX
+	MOVQ         n+32(FP), DX
+	MOVQ         CX, BX
+	SHLQ         $0x02, BX
+	MOVQ         AX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, DI
+	ADDQ         BX, DI
+	MOVQ         DI, R8
+	ADDQ         BX, R8
+	LEAQ         (CX)(CX*2), BX
+	MOVQ         dw+0(FP), R9
+	MOVQ         tap+8(FP), R10
+	VBROADCASTSS const3f000000<>+0(SB), Z0
+	SUBQ         $0x10, DX
+	JL           rest2
+
+whole2:
+	MOVQ    R9, R11
+	VMOVUPS (DI), Z1
+	VMOVUPS (SI), Z2
+	VADDPS  Z1, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (AX), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVUPS (SI)(CX*1), Z3
+	VADDPS  Z2, Z3, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (AX)(CX*1), Z3
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS (DI)(CX*2), Z3
+	VMOVUPS (SI)(CX*2), Z4
+	VADDPS  Z3, Z4, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS (AX)(CX*2), Z4
+	VADDPS  Z4, Z3, Z3
+	VMOVUPS (DI)(BX*1), Z4
+	VMOVUPS (SI)(BX*1), Z5
+	VADDPS  Z4, Z5, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS (AX)(BX*1), Z5
+	VADDPS  Z5, Z4, Z4
+	VADDPS  Z3, Z2, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS (R11), Z1
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS Z5, (R11)
+	ADDQ    R10, R11
+	VSUBPS  Z3, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R11), Z5
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS Z1, (R11)
+	ADDQ    R10, R11
+	VADDPS  Z3, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VSUBPS  Z4, Z1, Z1
+	VMOVUPS (R11), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (R11)
+	ADDQ    R10, R11
+	VMOVUPS (DI), Z1
+	VMOVUPS (SI), Z2
+	VSUBPS  Z1, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVUPS (SI)(CX*1), Z3
+	VSUBPS  Z2, Z3, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (DI)(CX*2), Z3
+	VMOVUPS (SI)(CX*2), Z4
+	VSUBPS  Z3, Z4, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS (DI)(BX*1), Z4
+	VMOVUPS (SI)(BX*1), Z5
+	VSUBPS  Z4, Z5, Z4
+	VMULPS  Z0, Z4, Z4
+	VADDPS  Z3, Z2, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS (R11), Z1
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS Z5, (R11)
+	ADDQ    R10, R11
+	VSUBPS  Z3, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R11), Z5
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS Z1, (R11)
+	ADDQ    R10, R11
+	VADDPS  Z3, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VSUBPS  Z4, Z1, Z1
+	VMOVUPS (R11), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (R11)
+	ADDQ    R10, R11
+	VMOVUPS (DI), Z1
+	VMOVUPS (SI), Z2
+	VADDPS  Z1, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R8), Z2
+	VSUBPS  Z2, Z1, Z1
+	VMOVUPS (DI)(CX*1), Z2
+	VMOVUPS (SI)(CX*1), Z3
+	VADDPS  Z2, Z3, Z2
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS (R8)(CX*1), Z3
+	VSUBPS  Z3, Z2, Z2
+	VMOVUPS (DI)(CX*2), Z3
+	VMOVUPS (SI)(CX*2), Z4
+	VADDPS  Z3, Z4, Z3
+	VMULPS  Z0, Z3, Z3
+	VMOVUPS (R8)(CX*2), Z4
+	VSUBPS  Z4, Z3, Z3
+	VMOVUPS (DI)(BX*1), Z4
+	VMOVUPS (SI)(BX*1), Z5
+	VADDPS  Z4, Z5, Z4
+	VMULPS  Z0, Z4, Z4
+	VMOVUPS (R8)(BX*1), Z5
+	VSUBPS  Z5, Z4, Z4
+	VADDPS  Z3, Z2, Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS (R11), Z1
+	VADDPS  Z1, Z5, Z5
+	VMOVUPS Z5, (R11)
+	ADDQ    R10, R11
+	VSUBPS  Z3, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (R11), Z5
+	VADDPS  Z5, Z1, Z1
+	VMOVUPS Z1, (R11)
+	ADDQ    R10, R11
+	VADDPS  Z3, Z2, Z1
+	VMULPS  Z0, Z1, Z1
+	VSUBPS  Z4, Z1, Z1
+	VMOVUPS (R11), Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (R11)
+	ADDQ    R10, R11
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x10, DX
+	JGE     whole2
+
+rest2:
+	ADDQ      $0x10, DX
+	JZ        done2
+	MOVL      $0x0000ffff, R11
+	BZHIL     DX, R11, R11
+	KMOVW     R11, K1
+	MOVQ      R9, R11
+	VMOVUPS   (DI), Z1
+	VMOVUPS   (SI), Z2
+	VADDPS    Z1, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   (AX), Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   (DI)(CX*1), Z2
+	VMOVUPS   (SI)(CX*1), Z3
+	VADDPS    Z2, Z3, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   (AX)(CX*1), Z3
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   (DI)(CX*2), Z3
+	VMOVUPS   (SI)(CX*2), Z4
+	VADDPS    Z3, Z4, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS   (AX)(CX*2), Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS   (DI)(BX*1), Z4
+	VMOVUPS   (SI)(BX*1), Z5
+	VADDPS    Z4, Z5, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   (AX)(BX*1), Z5
+	VADDPS    Z5, Z4, Z4
+	VADDPS    Z3, Z2, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS.Z (R11), K1, Z1
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS   Z5, K1, (R11)
+	ADDQ      R10, R11
+	VSUBPS    Z3, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R11), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   Z1, K1, (R11)
+	ADDQ      R10, R11
+	VADDPS    Z3, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VSUBPS    Z4, Z1, Z1
+	VMOVUPS.Z (R11), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (R11)
+	ADDQ      R10, R11
+	VMOVUPS   (DI), Z1
+	VMOVUPS   (SI), Z2
+	VSUBPS    Z1, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   (DI)(CX*1), Z2
+	VMOVUPS   (SI)(CX*1), Z3
+	VSUBPS    Z2, Z3, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   (DI)(CX*2), Z3
+	VMOVUPS   (SI)(CX*2), Z4
+	VSUBPS    Z3, Z4, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS   (DI)(BX*1), Z4
+	VMOVUPS   (SI)(BX*1), Z5
+	VSUBPS    Z4, Z5, Z4
+	VMULPS    Z0, Z4, Z4
+	VADDPS    Z3, Z2, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS.Z (R11), K1, Z1
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS   Z5, K1, (R11)
+	ADDQ      R10, R11
+	VSUBPS    Z3, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R11), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   Z1, K1, (R11)
+	ADDQ      R10, R11
+	VADDPS    Z3, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VSUBPS    Z4, Z1, Z1
+	VMOVUPS.Z (R11), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (R11)
+	ADDQ      R10, R11
+	VMOVUPS   (DI), Z1
+	VMOVUPS   (SI), Z2
+	VADDPS    Z1, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   (R8), Z2
+	VSUBPS    Z2, Z1, Z1
+	VMOVUPS   (DI)(CX*1), Z2
+	VMOVUPS   (SI)(CX*1), Z3
+	VADDPS    Z2, Z3, Z2
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   (R8)(CX*1), Z3
+	VSUBPS    Z3, Z2, Z2
+	VMOVUPS   (DI)(CX*2), Z3
+	VMOVUPS   (SI)(CX*2), Z4
+	VADDPS    Z3, Z4, Z3
+	VMULPS    Z0, Z3, Z3
+	VMOVUPS   (R8)(CX*2), Z4
+	VSUBPS    Z4, Z3, Z3
+	VMOVUPS   (DI)(BX*1), Z4
+	VMOVUPS   (SI)(BX*1), Z5
+	VADDPS    Z4, Z5, Z4
+	VMULPS    Z0, Z4, Z4
+	VMOVUPS   (R8)(BX*1), Z5
+	VSUBPS    Z5, Z4, Z4
+	VADDPS    Z3, Z2, Z5
+	VMULPS    Z0, Z5, Z5
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS.Z (R11), K1, Z1
+	VADDPS    Z1, Z5, Z5
+	VMOVUPS   Z5, K1, (R11)
+	ADDQ      R10, R11
+	VSUBPS    Z3, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R11), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   Z1, K1, (R11)
+	ADDQ      R10, R11
+	VADDPS    Z3, Z2, Z1
+	VMULPS    Z0, Z1, Z1
+	VSUBPS    Z4, Z1, Z1
+	VMOVUPS.Z (R11), K1, Z0
+	VADDPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (R11)
+	ADDQ      R10, R11
+
+done2:
+	VZEROUPPER
+	RET
+
 // func depthwise256(y *float32, ys int, x *float32, xs int, xrow int, xtap int, w *float32, wrow int, wtap int, kh int, kw int, n int, channels int, add bool)
 // Requires: AVX, FMA3
 TEXT ·depthwise256(SB), NOSPLIT, $0-105
@@ -1433,9 +3122,9 @@ row:
 	MOVQ CX, R9
 	MOVQ BX, R10
 	SUBQ $0x10, R10
-	JL   rest2
+	JL   rest3
 
-whole2:
+whole3:
 	VMOVUPS (R9), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS Y0, (R8)
@@ -1443,11 +3132,11 @@ whole2:
 	ADDQ    $0x40, R8
 	ADDQ    $0x40, R9
 	SUBQ    $0x10, R10
-	JGE     whole2
+	JGE     whole3
 
-rest2:
+rest3:
 	ADDQ       $0x10, R10
-	JZ         done2
+	JZ         done3
 	LEAQ       firstLanes<>+64(SB), R11
 	NEGQ       R10
 	VMOVUPS    (R11)(R10*4), Y0
@@ -1457,7 +3146,7 @@ rest2:
 	VMASKMOVPS Y2, Y0, (R8)
 	VMASKMOVPS Y3, Y1, 32(R8)
 
-done2:
+done3:
 	ADDQ SI, AX
 	ADDQ DI, CX
 	DECQ DX
@@ -1622,5 +3311,2544 @@ pixel:
 	VMOVUPS     Y6, (AX)
 	VMOVUPS     Y7, 32(AX)
 	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func depthwiseGradThree256(dw *float32, wtap int, x *float32, xs int, xrow int, xtap int, xline int, dy *float32, ys int, yline int, kh int, n int, lines int, channels int, left bool, right bool)
+// Requires: AVX, FMA3
+TEXT ·depthwiseGradThree256(SB), NOSPLIT, $0-114
+	MOVQ    dw+0(FP), AX
+	MOVQ    wtap+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    xs+24(FP), BX
+	MOVQ    xtap+40(FP), SI
+	MOVQ    ys+64(FP), DI
+	MOVBQZX left+112(FP), R8
+	TESTQ   R8, R8
+	JZ      begin
+	SUBQ    SI, DX
+
+begin:
+	MOVQ channels+104(FP), R8
+	CMPQ R8, $0x10
+	JL   part
+	MOVQ lines+96(FP), R11
+	MOVQ DX, R9
+	MOVQ dy+56(FP), R10
+
+whole0Line:
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	MOVQ        R9, R12
+	MOVQ        n+88(FP), R14
+	MOVQ        R10, R13
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R14
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          whole0Inner
+	VMOVUPS     (R13), Y6
+	VMOVUPS     32(R13), Y7
+	VMOVUPS     (R12)(SI*1), Y8
+	VMOVUPS     32(R12)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS     (R12)(SI*2), Y8
+	VMOVUPS     32(R12)(SI*2), Y9
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y7, Y5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+
+whole0Inner:
+	TESTQ R14, R14
+	JLE   whole0Last
+
+whole0Pixel:
+	VMOVUPS     (R13), Y6
+	VMOVUPS     32(R13), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VFMADD231PS Y8, Y6, Y0
+	VFMADD231PS Y9, Y7, Y1
+	VMOVUPS     (R12)(SI*1), Y8
+	VMOVUPS     32(R12)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS     (R12)(SI*2), Y8
+	VMOVUPS     32(R12)(SI*2), Y9
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y7, Y5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+	JNZ         whole0Pixel
+
+whole0Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          whole0Sum
+	VMOVUPS     (R13), Y6
+	VMOVUPS     32(R13), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VFMADD231PS Y8, Y6, Y0
+	VFMADD231PS Y9, Y7, Y1
+	VMOVUPS     (R12)(SI*1), Y8
+	VMOVUPS     32(R12)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+
+whole0Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Y0, Y0
+	VADDPS  32(R8), Y1, Y1
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y2, Y2
+	VADDPS  32(R8), Y3, Y3
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y4, Y4
+	VADDPS  32(R8), Y5, Y5
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), R9
+	ADDQ    yline+72(FP), R10
+	DECQ    R11
+	JNZ     whole0Line
+	CMPQ    kh+80(FP), $0x01
+	JEQ     wholeEnd
+	MOVQ    lines+96(FP), R11
+	MOVQ    DX, R9
+	ADDQ    xrow+32(FP), R9
+	MOVQ    dy+56(FP), R10
+
+whole1Line:
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	MOVQ        R9, R12
+	MOVQ        n+88(FP), R14
+	MOVQ        R10, R13
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R14
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          whole1Inner
+	VMOVUPS     (R13), Y6
+	VMOVUPS     32(R13), Y7
+	VMOVUPS     (R12)(SI*1), Y8
+	VMOVUPS     32(R12)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS     (R12)(SI*2), Y8
+	VMOVUPS     32(R12)(SI*2), Y9
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y7, Y5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+
+whole1Inner:
+	TESTQ R14, R14
+	JLE   whole1Last
+
+whole1Pixel:
+	VMOVUPS     (R13), Y6
+	VMOVUPS     32(R13), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VFMADD231PS Y8, Y6, Y0
+	VFMADD231PS Y9, Y7, Y1
+	VMOVUPS     (R12)(SI*1), Y8
+	VMOVUPS     32(R12)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS     (R12)(SI*2), Y8
+	VMOVUPS     32(R12)(SI*2), Y9
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y7, Y5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+	JNZ         whole1Pixel
+
+whole1Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          whole1Sum
+	VMOVUPS     (R13), Y6
+	VMOVUPS     32(R13), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     32(R12), Y9
+	VFMADD231PS Y8, Y6, Y0
+	VFMADD231PS Y9, Y7, Y1
+	VMOVUPS     (R12)(SI*1), Y8
+	VMOVUPS     32(R12)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+
+whole1Sum:
+	MOVQ    AX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	VADDPS  (R8), Y0, Y0
+	VADDPS  32(R8), Y1, Y1
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y2, Y2
+	VADDPS  32(R8), Y3, Y3
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y4, Y4
+	VADDPS  32(R8), Y5, Y5
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), R9
+	ADDQ    yline+72(FP), R10
+	DECQ    R11
+	JNZ     whole1Line
+	CMPQ    kh+80(FP), $0x02
+	JEQ     wholeEnd
+	MOVQ    lines+96(FP), R9
+	ADDQ    xrow+32(FP), DX
+	ADDQ    xrow+32(FP), DX
+	MOVQ    dy+56(FP), R10
+
+whole2Line:
+	VXORPS      Y0, Y0, Y0
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	MOVQ        DX, R11
+	MOVQ        n+88(FP), R13
+	MOVQ        R10, R12
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R13
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          whole2Inner
+	VMOVUPS     (R12), Y6
+	VMOVUPS     32(R12), Y7
+	VMOVUPS     (R11)(SI*1), Y8
+	VMOVUPS     32(R11)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS     (R11)(SI*2), Y8
+	VMOVUPS     32(R11)(SI*2), Y9
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y7, Y5
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+
+whole2Inner:
+	TESTQ R13, R13
+	JLE   whole2Last
+
+whole2Pixel:
+	VMOVUPS     (R12), Y6
+	VMOVUPS     32(R12), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     32(R11), Y9
+	VFMADD231PS Y8, Y6, Y0
+	VFMADD231PS Y9, Y7, Y1
+	VMOVUPS     (R11)(SI*1), Y8
+	VMOVUPS     32(R11)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	VMOVUPS     (R11)(SI*2), Y8
+	VMOVUPS     32(R11)(SI*2), Y9
+	VFMADD231PS Y8, Y6, Y4
+	VFMADD231PS Y9, Y7, Y5
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+	JNZ         whole2Pixel
+
+whole2Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          whole2Sum
+	VMOVUPS     (R12), Y6
+	VMOVUPS     32(R12), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     32(R11), Y9
+	VFMADD231PS Y8, Y6, Y0
+	VFMADD231PS Y9, Y7, Y1
+	VMOVUPS     (R11)(SI*1), Y8
+	VMOVUPS     32(R11)(SI*1), Y9
+	VFMADD231PS Y8, Y6, Y2
+	VFMADD231PS Y9, Y7, Y3
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+
+whole2Sum:
+	MOVQ    AX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	VADDPS  (R8), Y0, Y0
+	VADDPS  32(R8), Y1, Y1
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y2, Y2
+	VADDPS  32(R8), Y3, Y3
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y4, Y4
+	VADDPS  32(R8), Y5, Y5
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     whole2Line
+
+wholeEnd:
+	VZEROUPPER
+	RET
+
+part:
+	LEAQ    firstLanes<>+64(SB), R9
+	NEGQ    R8
+	VMOVUPS (R9)(R8*4), Y0
+	VMOVUPS 32(R9)(R8*4), Y1
+	MOVQ    lines+96(FP), R11
+	MOVQ    DX, R9
+	MOVQ    dy+56(FP), R10
+
+partly0Line:
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	MOVQ        R9, R12
+	MOVQ        n+88(FP), R14
+	MOVQ        R10, R13
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R14
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          partly0Inner
+	VMASKMOVPS  (R13), Y0, Y8
+	VMASKMOVPS  32(R13), Y1, Y9
+	VMASKMOVPS  (R12)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	VMASKMOVPS  (R12)(SI*2), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*2), Y1, Y11
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y9, Y7
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+
+partly0Inner:
+	TESTQ R14, R14
+	JLE   partly0Last
+
+partly0Pixel:
+	VMASKMOVPS  (R13), Y0, Y8
+	VMASKMOVPS  32(R13), Y1, Y9
+	VMASKMOVPS  (R12), Y0, Y10
+	VMASKMOVPS  32(R12), Y1, Y11
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y9, Y3
+	VMASKMOVPS  (R12)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	VMASKMOVPS  (R12)(SI*2), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*2), Y1, Y11
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y9, Y7
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+	JNZ         partly0Pixel
+
+partly0Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          partly0Sum
+	VMASKMOVPS  (R13), Y0, Y8
+	VMASKMOVPS  32(R13), Y1, Y9
+	VMASKMOVPS  (R12), Y0, Y10
+	VMASKMOVPS  32(R12), Y1, Y11
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y9, Y3
+	VMASKMOVPS  (R12)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+
+partly0Sum:
+	MOVQ    AX, R8
+	VADDPS  (R8), Y2, Y2
+	VADDPS  32(R8), Y3, Y3
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y4, Y4
+	VADDPS  32(R8), Y5, Y5
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y6, Y6
+	VADDPS  32(R8), Y7, Y7
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), R9
+	ADDQ    yline+72(FP), R10
+	DECQ    R11
+	JNZ     partly0Line
+	CMPQ    kh+80(FP), $0x01
+	JEQ     partlyEnd
+	MOVQ    lines+96(FP), R11
+	MOVQ    DX, R9
+	ADDQ    xrow+32(FP), R9
+	MOVQ    dy+56(FP), R10
+
+partly1Line:
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	MOVQ        R9, R12
+	MOVQ        n+88(FP), R14
+	MOVQ        R10, R13
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R14
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          partly1Inner
+	VMASKMOVPS  (R13), Y0, Y8
+	VMASKMOVPS  32(R13), Y1, Y9
+	VMASKMOVPS  (R12)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	VMASKMOVPS  (R12)(SI*2), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*2), Y1, Y11
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y9, Y7
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+
+partly1Inner:
+	TESTQ R14, R14
+	JLE   partly1Last
+
+partly1Pixel:
+	VMASKMOVPS  (R13), Y0, Y8
+	VMASKMOVPS  32(R13), Y1, Y9
+	VMASKMOVPS  (R12), Y0, Y10
+	VMASKMOVPS  32(R12), Y1, Y11
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y9, Y3
+	VMASKMOVPS  (R12)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	VMASKMOVPS  (R12)(SI*2), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*2), Y1, Y11
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y9, Y7
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+	DECQ        R14
+	JNZ         partly1Pixel
+
+partly1Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          partly1Sum
+	VMASKMOVPS  (R13), Y0, Y8
+	VMASKMOVPS  32(R13), Y1, Y9
+	VMASKMOVPS  (R12), Y0, Y10
+	VMASKMOVPS  32(R12), Y1, Y11
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y9, Y3
+	VMASKMOVPS  (R12)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R12)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	ADDQ        BX, R12
+	ADDQ        DI, R13
+
+partly1Sum:
+	MOVQ    AX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	VADDPS  (R8), Y2, Y2
+	VADDPS  32(R8), Y3, Y3
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y4, Y4
+	VADDPS  32(R8), Y5, Y5
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y6, Y6
+	VADDPS  32(R8), Y7, Y7
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), R9
+	ADDQ    yline+72(FP), R10
+	DECQ    R11
+	JNZ     partly1Line
+	CMPQ    kh+80(FP), $0x02
+	JEQ     partlyEnd
+	MOVQ    lines+96(FP), R9
+	ADDQ    xrow+32(FP), DX
+	ADDQ    xrow+32(FP), DX
+	MOVQ    dy+56(FP), R10
+
+partly2Line:
+	VXORPS      Y2, Y2, Y2
+	VXORPS      Y3, Y3, Y3
+	VXORPS      Y4, Y4, Y4
+	VXORPS      Y5, Y5, Y5
+	VXORPS      Y6, Y6, Y6
+	VXORPS      Y7, Y7, Y7
+	MOVQ        DX, R11
+	MOVQ        n+88(FP), R13
+	MOVQ        R10, R12
+	MOVBQZX     right+113(FP), R8
+	SUBQ        R8, R13
+	MOVBQZX     left+112(FP), R8
+	TESTQ       R8, R8
+	JZ          partly2Inner
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  32(R12), Y1, Y9
+	VMASKMOVPS  (R11)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R11)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	VMASKMOVPS  (R11)(SI*2), Y0, Y10
+	VMASKMOVPS  32(R11)(SI*2), Y1, Y11
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y9, Y7
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+
+partly2Inner:
+	TESTQ R13, R13
+	JLE   partly2Last
+
+partly2Pixel:
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  32(R12), Y1, Y9
+	VMASKMOVPS  (R11), Y0, Y10
+	VMASKMOVPS  32(R11), Y1, Y11
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y9, Y3
+	VMASKMOVPS  (R11)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R11)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	VMASKMOVPS  (R11)(SI*2), Y0, Y10
+	VMASKMOVPS  32(R11)(SI*2), Y1, Y11
+	VFMADD231PS Y10, Y8, Y6
+	VFMADD231PS Y11, Y9, Y7
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+	DECQ        R13
+	JNZ         partly2Pixel
+
+partly2Last:
+	MOVBQZX     right+113(FP), R8
+	TESTQ       R8, R8
+	JZ          partly2Sum
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  32(R12), Y1, Y9
+	VMASKMOVPS  (R11), Y0, Y10
+	VMASKMOVPS  32(R11), Y1, Y11
+	VFMADD231PS Y10, Y8, Y2
+	VFMADD231PS Y11, Y9, Y3
+	VMASKMOVPS  (R11)(SI*1), Y0, Y10
+	VMASKMOVPS  32(R11)(SI*1), Y1, Y11
+	VFMADD231PS Y10, Y8, Y4
+	VFMADD231PS Y11, Y9, Y5
+	ADDQ        BX, R11
+	ADDQ        DI, R12
+
+partly2Sum:
+	MOVQ    AX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	ADDQ    CX, R8
+	VADDPS  (R8), Y2, Y2
+	VADDPS  32(R8), Y3, Y3
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y4, Y4
+	VADDPS  32(R8), Y5, Y5
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    CX, R8
+	VADDPS  (R8), Y6, Y6
+	VADDPS  32(R8), Y7, Y7
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    CX, R8
+	ADDQ    xline+48(FP), DX
+	ADDQ    yline+72(FP), R10
+	DECQ    R9
+	JNZ     partly2Line
+
+partlyEnd:
+	VZEROUPPER
+	RET
+
+// func winogradInput256(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+// Requires: AVX
+TEXT ·winogradInput256(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ image+24(FP), DX
+	MOVQ pixel+40(FP), BX
+	MOVQ DX, SI
+	ADDQ row+32(FP), SI
+	MOVQ SI, DI
+	ADDQ row+32(FP), DI
+	MOVQ DI, R8
+	ADDQ row+32(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ xi+8(FP), R10
+	LEAQ (R10)(R10*2), R11
+	MOVQ channels+56(FP), R12
+	CMPQ R12, $0x10
+	JL   part
+
+whole:
+	MOVQ    AX, R12
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS (DX), Y3
+	VMOVUPS 32(DX), Y2
+	VSUBPS  Y0, Y3, Y0
+	VSUBPS  Y1, Y2, Y1
+	VMOVUPS (DI)(BX*1), Y2
+	VMOVUPS 32(DI)(BX*1), Y3
+	VMOVUPS (DX)(BX*1), Y5
+	VMOVUPS 32(DX)(BX*1), Y4
+	VSUBPS  Y2, Y5, Y2
+	VSUBPS  Y3, Y4, Y3
+	VMOVUPS (DI)(BX*2), Y4
+	VMOVUPS 32(DI)(BX*2), Y5
+	VMOVUPS (DX)(BX*2), Y7
+	VMOVUPS 32(DX)(BX*2), Y6
+	VSUBPS  Y4, Y7, Y4
+	VSUBPS  Y5, Y6, Y5
+	VMOVUPS (DI)(R9*1), Y6
+	VMOVUPS 32(DI)(R9*1), Y7
+	VMOVUPS (DX)(R9*1), Y9
+	VMOVUPS 32(DX)(R9*1), Y8
+	VSUBPS  Y6, Y9, Y6
+	VSUBPS  Y7, Y8, Y7
+	VSUBPS  Y4, Y0, Y0
+	VSUBPS  Y5, Y1, Y1
+	VMOVUPS Y0, (R12)
+	VMOVUPS Y1, 32(R12)
+	VADDPS  Y4, Y2, Y0
+	VADDPS  Y5, Y3, Y1
+	VMOVUPS Y0, (R12)(R10*1)
+	VMOVUPS Y1, 32(R12)(R10*1)
+	VSUBPS  Y2, Y4, Y0
+	VSUBPS  Y3, Y5, Y1
+	VMOVUPS Y0, (R12)(R10*2)
+	VMOVUPS Y1, 32(R12)(R10*2)
+	VSUBPS  Y6, Y2, Y0
+	VSUBPS  Y7, Y3, Y1
+	VMOVUPS Y0, (R12)(R11*1)
+	VMOVUPS Y1, 32(R12)(R11*1)
+	LEAQ    (R12)(R10*4), R12
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	VMOVUPS (SI), Y3
+	VMOVUPS 32(SI), Y2
+	VADDPS  Y0, Y3, Y0
+	VADDPS  Y1, Y2, Y1
+	VMOVUPS (DI)(BX*1), Y2
+	VMOVUPS 32(DI)(BX*1), Y3
+	VMOVUPS (SI)(BX*1), Y5
+	VMOVUPS 32(SI)(BX*1), Y4
+	VADDPS  Y2, Y5, Y2
+	VADDPS  Y3, Y4, Y3
+	VMOVUPS (DI)(BX*2), Y4
+	VMOVUPS 32(DI)(BX*2), Y5
+	VMOVUPS (SI)(BX*2), Y7
+	VMOVUPS 32(SI)(BX*2), Y6
+	VADDPS  Y4, Y7, Y4
+	VADDPS  Y5, Y6, Y5
+	VMOVUPS (DI)(R9*1), Y6
+	VMOVUPS 32(DI)(R9*1), Y7
+	VMOVUPS (SI)(R9*1), Y9
+	VMOVUPS 32(SI)(R9*1), Y8
+	VADDPS  Y6, Y9, Y6
+	VADDPS  Y7, Y8, Y7
+	VSUBPS  Y4, Y0, Y0
+	VSUBPS  Y5, Y1, Y1
+	VMOVUPS Y0, (R12)
+	VMOVUPS Y1, 32(R12)
+	VADDPS  Y4, Y2, Y0
+	VADDPS  Y5, Y3, Y1
+	VMOVUPS Y0, (R12)(R10*1)
+	VMOVUPS Y1, 32(R12)(R10*1)
+	VSUBPS  Y2, Y4, Y0
+	VSUBPS  Y3, Y5, Y1
+	VMOVUPS Y0, (R12)(R10*2)
+	VMOVUPS Y1, 32(R12)(R10*2)
+	VSUBPS  Y6, Y2, Y0
+	VSUBPS  Y7, Y3, Y1
+	VMOVUPS Y0, (R12)(R11*1)
+	VMOVUPS Y1, 32(R12)(R11*1)
+	LEAQ    (R12)(R10*4), R12
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS (DI), Y3
+	VMOVUPS 32(DI), Y2
+	VSUBPS  Y0, Y3, Y0
+	VSUBPS  Y1, Y2, Y1
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	VMOVUPS (DI)(BX*1), Y5
+	VMOVUPS 32(DI)(BX*1), Y4
+	VSUBPS  Y2, Y5, Y2
+	VSUBPS  Y3, Y4, Y3
+	VMOVUPS (SI)(BX*2), Y4
+	VMOVUPS 32(SI)(BX*2), Y5
+	VMOVUPS (DI)(BX*2), Y7
+	VMOVUPS 32(DI)(BX*2), Y6
+	VSUBPS  Y4, Y7, Y4
+	VSUBPS  Y5, Y6, Y5
+	VMOVUPS (SI)(R9*1), Y6
+	VMOVUPS 32(SI)(R9*1), Y7
+	VMOVUPS (DI)(R9*1), Y9
+	VMOVUPS 32(DI)(R9*1), Y8
+	VSUBPS  Y6, Y9, Y6
+	VSUBPS  Y7, Y8, Y7
+	VSUBPS  Y4, Y0, Y0
+	VSUBPS  Y5, Y1, Y1
+	VMOVUPS Y0, (R12)
+	VMOVUPS Y1, 32(R12)
+	VADDPS  Y4, Y2, Y0
+	VADDPS  Y5, Y3, Y1
+	VMOVUPS Y0, (R12)(R10*1)
+	VMOVUPS Y1, 32(R12)(R10*1)
+	VSUBPS  Y2, Y4, Y0
+	VSUBPS  Y3, Y5, Y1
+	VMOVUPS Y0, (R12)(R10*2)
+	VMOVUPS Y1, 32(R12)(R10*2)
+	VSUBPS  Y6, Y2, Y0
+	VSUBPS  Y7, Y3, Y1
+	VMOVUPS Y0, (R12)(R11*1)
+	VMOVUPS Y1, 32(R12)(R11*1)
+	LEAQ    (R12)(R10*4), R12
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VMOVUPS (SI), Y3
+	VMOVUPS 32(SI), Y2
+	VSUBPS  Y0, Y3, Y0
+	VSUBPS  Y1, Y2, Y1
+	VMOVUPS (R8)(BX*1), Y2
+	VMOVUPS 32(R8)(BX*1), Y3
+	VMOVUPS (SI)(BX*1), Y5
+	VMOVUPS 32(SI)(BX*1), Y4
+	VSUBPS  Y2, Y5, Y2
+	VSUBPS  Y3, Y4, Y3
+	VMOVUPS (R8)(BX*2), Y4
+	VMOVUPS 32(R8)(BX*2), Y5
+	VMOVUPS (SI)(BX*2), Y7
+	VMOVUPS 32(SI)(BX*2), Y6
+	VSUBPS  Y4, Y7, Y4
+	VSUBPS  Y5, Y6, Y5
+	VMOVUPS (R8)(R9*1), Y6
+	VMOVUPS 32(R8)(R9*1), Y7
+	VMOVUPS (SI)(R9*1), Y9
+	VMOVUPS 32(SI)(R9*1), Y8
+	VSUBPS  Y6, Y9, Y6
+	VSUBPS  Y7, Y8, Y7
+	VSUBPS  Y4, Y0, Y0
+	VSUBPS  Y5, Y1, Y1
+	VMOVUPS Y0, (R12)
+	VMOVUPS Y1, 32(R12)
+	VADDPS  Y4, Y2, Y0
+	VADDPS  Y5, Y3, Y1
+	VMOVUPS Y0, (R12)(R10*1)
+	VMOVUPS Y1, 32(R12)(R10*1)
+	VSUBPS  Y2, Y4, Y0
+	VSUBPS  Y3, Y5, Y1
+	VMOVUPS Y0, (R12)(R10*2)
+	VMOVUPS Y1, 32(R12)(R10*2)
+	VSUBPS  Y6, Y2, Y0
+	VSUBPS  Y7, Y3, Y1
+	VMOVUPS Y0, (R12)(R11*1)
+	VMOVUPS Y1, 32(R12)(R11*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	LEAQ    (DI)(BX*2), DI
+	LEAQ    (R8)(BX*2), R8
+	ADDQ    tile+16(FP), AX
+	DECQ    CX
+	JNZ     whole
+	VZEROUPPER
+	RET
+
+part:
+	LEAQ    firstLanes<>+64(SB), R13
+	NEGQ    R12
+	VMOVUPS (R13)(R12*4), Y0
+	VMOVUPS 32(R13)(R12*4), Y1
+
+partly:
+	MOVQ       AX, R12
+	VMASKMOVPS (DI), Y0, Y2
+	VMASKMOVPS 32(DI), Y1, Y3
+	VMASKMOVPS (DX), Y0, Y5
+	VMASKMOVPS 32(DX), Y1, Y4
+	VSUBPS     Y2, Y5, Y2
+	VSUBPS     Y3, Y4, Y3
+	VMASKMOVPS (DI)(BX*1), Y0, Y4
+	VMASKMOVPS 32(DI)(BX*1), Y1, Y5
+	VMASKMOVPS (DX)(BX*1), Y0, Y7
+	VMASKMOVPS 32(DX)(BX*1), Y1, Y6
+	VSUBPS     Y4, Y7, Y4
+	VSUBPS     Y5, Y6, Y5
+	VMASKMOVPS (DI)(BX*2), Y0, Y6
+	VMASKMOVPS 32(DI)(BX*2), Y1, Y7
+	VMASKMOVPS (DX)(BX*2), Y0, Y9
+	VMASKMOVPS 32(DX)(BX*2), Y1, Y8
+	VSUBPS     Y6, Y9, Y6
+	VSUBPS     Y7, Y8, Y7
+	VMASKMOVPS (DI)(R9*1), Y0, Y8
+	VMASKMOVPS 32(DI)(R9*1), Y1, Y9
+	VMASKMOVPS (DX)(R9*1), Y0, Y11
+	VMASKMOVPS 32(DX)(R9*1), Y1, Y10
+	VSUBPS     Y8, Y11, Y8
+	VSUBPS     Y9, Y10, Y9
+	VSUBPS     Y6, Y2, Y2
+	VSUBPS     Y7, Y3, Y3
+	VMOVUPS    Y2, (R12)
+	VMOVUPS    Y3, 32(R12)
+	VADDPS     Y6, Y4, Y2
+	VADDPS     Y7, Y5, Y3
+	VMOVUPS    Y2, (R12)(R10*1)
+	VMOVUPS    Y3, 32(R12)(R10*1)
+	VSUBPS     Y4, Y6, Y2
+	VSUBPS     Y5, Y7, Y3
+	VMOVUPS    Y2, (R12)(R10*2)
+	VMOVUPS    Y3, 32(R12)(R10*2)
+	VSUBPS     Y8, Y4, Y2
+	VSUBPS     Y9, Y5, Y3
+	VMOVUPS    Y2, (R12)(R11*1)
+	VMOVUPS    Y3, 32(R12)(R11*1)
+	LEAQ       (R12)(R10*4), R12
+	VMASKMOVPS (DI), Y0, Y2
+	VMASKMOVPS 32(DI), Y1, Y3
+	VMASKMOVPS (SI), Y0, Y5
+	VMASKMOVPS 32(SI), Y1, Y4
+	VADDPS     Y2, Y5, Y2
+	VADDPS     Y3, Y4, Y3
+	VMASKMOVPS (DI)(BX*1), Y0, Y4
+	VMASKMOVPS 32(DI)(BX*1), Y1, Y5
+	VMASKMOVPS (SI)(BX*1), Y0, Y7
+	VMASKMOVPS 32(SI)(BX*1), Y1, Y6
+	VADDPS     Y4, Y7, Y4
+	VADDPS     Y5, Y6, Y5
+	VMASKMOVPS (DI)(BX*2), Y0, Y6
+	VMASKMOVPS 32(DI)(BX*2), Y1, Y7
+	VMASKMOVPS (SI)(BX*2), Y0, Y9
+	VMASKMOVPS 32(SI)(BX*2), Y1, Y8
+	VADDPS     Y6, Y9, Y6
+	VADDPS     Y7, Y8, Y7
+	VMASKMOVPS (DI)(R9*1), Y0, Y8
+	VMASKMOVPS 32(DI)(R9*1), Y1, Y9
+	VMASKMOVPS (SI)(R9*1), Y0, Y11
+	VMASKMOVPS 32(SI)(R9*1), Y1, Y10
+	VADDPS     Y8, Y11, Y8
+	VADDPS     Y9, Y10, Y9
+	VSUBPS     Y6, Y2, Y2
+	VSUBPS     Y7, Y3, Y3
+	VMOVUPS    Y2, (R12)
+	VMOVUPS    Y3, 32(R12)
+	VADDPS     Y6, Y4, Y2
+	VADDPS     Y7, Y5, Y3
+	VMOVUPS    Y2, (R12)(R10*1)
+	VMOVUPS    Y3, 32(R12)(R10*1)
+	VSUBPS     Y4, Y6, Y2
+	VSUBPS     Y5, Y7, Y3
+	VMOVUPS    Y2, (R12)(R10*2)
+	VMOVUPS    Y3, 32(R12)(R10*2)
+	VSUBPS     Y8, Y4, Y2
+	VSUBPS     Y9, Y5, Y3
+	VMOVUPS    Y2, (R12)(R11*1)
+	VMOVUPS    Y3, 32(R12)(R11*1)
+	LEAQ       (R12)(R10*4), R12
+	VMASKMOVPS (SI), Y0, Y2
+	VMASKMOVPS 32(SI), Y1, Y3
+	VMASKMOVPS (DI), Y0, Y5
+	VMASKMOVPS 32(DI), Y1, Y4
+	VSUBPS     Y2, Y5, Y2
+	VSUBPS     Y3, Y4, Y3
+	VMASKMOVPS (SI)(BX*1), Y0, Y4
+	VMASKMOVPS 32(SI)(BX*1), Y1, Y5
+	VMASKMOVPS (DI)(BX*1), Y0, Y7
+	VMASKMOVPS 32(DI)(BX*1), Y1, Y6
+	VSUBPS     Y4, Y7, Y4
+	VSUBPS     Y5, Y6, Y5
+	VMASKMOVPS (SI)(BX*2), Y0, Y6
+	VMASKMOVPS 32(SI)(BX*2), Y1, Y7
+	VMASKMOVPS (DI)(BX*2), Y0, Y9
+	VMASKMOVPS 32(DI)(BX*2), Y1, Y8
+	VSUBPS     Y6, Y9, Y6
+	VSUBPS     Y7, Y8, Y7
+	VMASKMOVPS (SI)(R9*1), Y0, Y8
+	VMASKMOVPS 32(SI)(R9*1), Y1, Y9
+	VMASKMOVPS (DI)(R9*1), Y0, Y11
+	VMASKMOVPS 32(DI)(R9*1), Y1, Y10
+	VSUBPS     Y8, Y11, Y8
+	VSUBPS     Y9, Y10, Y9
+	VSUBPS     Y6, Y2, Y2
+	VSUBPS     Y7, Y3, Y3
+	VMOVUPS    Y2, (R12)
+	VMOVUPS    Y3, 32(R12)
+	VADDPS     Y6, Y4, Y2
+	VADDPS     Y7, Y5, Y3
+	VMOVUPS    Y2, (R12)(R10*1)
+	VMOVUPS    Y3, 32(R12)(R10*1)
+	VSUBPS     Y4, Y6, Y2
+	VSUBPS     Y5, Y7, Y3
+	VMOVUPS    Y2, (R12)(R10*2)
+	VMOVUPS    Y3, 32(R12)(R10*2)
+	VSUBPS     Y8, Y4, Y2
+	VSUBPS     Y9, Y5, Y3
+	VMOVUPS    Y2, (R12)(R11*1)
+	VMOVUPS    Y3, 32(R12)(R11*1)
+	LEAQ       (R12)(R10*4), R12
+	VMASKMOVPS (R8), Y0, Y2
+	VMASKMOVPS 32(R8), Y1, Y3
+	VMASKMOVPS (SI), Y0, Y5
+	VMASKMOVPS 32(SI), Y1, Y4
+	VSUBPS     Y2, Y5, Y2
+	VSUBPS     Y3, Y4, Y3
+	VMASKMOVPS (R8)(BX*1), Y0, Y4
+	VMASKMOVPS 32(R8)(BX*1), Y1, Y5
+	VMASKMOVPS (SI)(BX*1), Y0, Y7
+	VMASKMOVPS 32(SI)(BX*1), Y1, Y6
+	VSUBPS     Y4, Y7, Y4
+	VSUBPS     Y5, Y6, Y5
+	VMASKMOVPS (R8)(BX*2), Y0, Y6
+	VMASKMOVPS 32(R8)(BX*2), Y1, Y7
+	VMASKMOVPS (SI)(BX*2), Y0, Y9
+	VMASKMOVPS 32(SI)(BX*2), Y1, Y8
+	VSUBPS     Y6, Y9, Y6
+	VSUBPS     Y7, Y8, Y7
+	VMASKMOVPS (R8)(R9*1), Y0, Y8
+	VMASKMOVPS 32(R8)(R9*1), Y1, Y9
+	VMASKMOVPS (SI)(R9*1), Y0, Y11
+	VMASKMOVPS 32(SI)(R9*1), Y1, Y10
+	VSUBPS     Y8, Y11, Y8
+	VSUBPS     Y9, Y10, Y9
+	VSUBPS     Y6, Y2, Y2
+	VSUBPS     Y7, Y3, Y3
+	VMOVUPS    Y2, (R12)
+	VMOVUPS    Y3, 32(R12)
+	VADDPS     Y6, Y4, Y2
+	VADDPS     Y7, Y5, Y3
+	VMOVUPS    Y2, (R12)(R10*1)
+	VMOVUPS    Y3, 32(R12)(R10*1)
+	VSUBPS     Y4, Y6, Y2
+	VSUBPS     Y5, Y7, Y3
+	VMOVUPS    Y2, (R12)(R10*2)
+	VMOVUPS    Y3, 32(R12)(R10*2)
+	VSUBPS     Y8, Y4, Y2
+	VSUBPS     Y9, Y5, Y3
+	VMOVUPS    Y2, (R12)(R11*1)
+	VMOVUPS    Y3, 32(R12)(R11*1)
+	LEAQ       (DX)(BX*2), DX
+	LEAQ       (SI)(BX*2), SI
+	LEAQ       (DI)(BX*2), DI
+	LEAQ       (R8)(BX*2), R8
+	ADDQ       tile+16(FP), AX
+	DECQ       CX
+	JNZ        partly
+	VZEROUPPER
+	RET
+
+// func winogradGradient256(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+// Requires: AVX
+TEXT ·winogradGradient256(SB), NOSPLIT, $0-64
+	MOVQ tiles+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ image+24(FP), DX
+	MOVQ pixel+40(FP), BX
+	MOVQ DX, SI
+	ADDQ row+32(FP), SI
+	MOVQ xi+8(FP), DI
+	LEAQ (DI)(DI*2), R8
+	MOVQ channels+56(FP), R9
+	CMPQ R9, $0x10
+	JL   part
+
+whole:
+	MOVQ    AX, R9
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	VMOVUPS Y0, Y0
+	VMOVUPS Y1, Y1
+	VMOVUPS (DX)(BX*1), Y2
+	VMOVUPS 32(DX)(BX*1), Y3
+	VMOVUPS Y2, Y2
+	VMOVUPS Y3, Y3
+	VMOVUPS Y0, Y4
+	VMOVUPS Y1, Y5
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y3, Y1, Y5
+	VMOVUPS Y4, (R9)(DI*1)
+	VMOVUPS Y5, 32(R9)(DI*1)
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y0, (R9)(DI*2)
+	VMOVUPS Y1, 32(R9)(DI*2)
+	VMOVUPS Y2, Y0
+	VMOVUPS Y3, Y1
+	VMOVUPS Y0, (R9)(R8*1)
+	VMOVUPS Y1, 32(R9)(R8*1)
+	LEAQ    (R9)(DI*4), R9
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS (DX), Y3
+	VMOVUPS 32(DX), Y2
+	VADDPS  Y0, Y3, Y0
+	VADDPS  Y1, Y2, Y1
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	VMOVUPS (DX)(BX*1), Y5
+	VMOVUPS 32(DX)(BX*1), Y4
+	VADDPS  Y2, Y5, Y2
+	VADDPS  Y3, Y4, Y3
+	VMOVUPS Y0, Y4
+	VMOVUPS Y1, Y5
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y3, Y1, Y5
+	VMOVUPS Y4, (R9)(DI*1)
+	VMOVUPS Y5, 32(R9)(DI*1)
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y0, (R9)(DI*2)
+	VMOVUPS Y1, 32(R9)(DI*2)
+	VMOVUPS Y2, Y0
+	VMOVUPS Y3, Y1
+	VMOVUPS Y0, (R9)(R8*1)
+	VMOVUPS Y1, 32(R9)(R8*1)
+	LEAQ    (R9)(DI*4), R9
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS (DX), Y3
+	VMOVUPS 32(DX), Y2
+	VSUBPS  Y0, Y3, Y0
+	VSUBPS  Y1, Y2, Y1
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	VMOVUPS (DX)(BX*1), Y5
+	VMOVUPS 32(DX)(BX*1), Y4
+	VSUBPS  Y2, Y5, Y2
+	VSUBPS  Y3, Y4, Y3
+	VMOVUPS Y0, Y4
+	VMOVUPS Y1, Y5
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y3, Y1, Y5
+	VMOVUPS Y4, (R9)(DI*1)
+	VMOVUPS Y5, 32(R9)(DI*1)
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y0, (R9)(DI*2)
+	VMOVUPS Y1, 32(R9)(DI*2)
+	VMOVUPS Y2, Y0
+	VMOVUPS Y3, Y1
+	VMOVUPS Y0, (R9)(R8*1)
+	VMOVUPS Y1, 32(R9)(R8*1)
+	LEAQ    (R9)(DI*4), R9
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS Y0, Y0
+	VMOVUPS Y1, Y1
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	VMOVUPS Y2, Y2
+	VMOVUPS Y3, Y3
+	VMOVUPS Y0, Y4
+	VMOVUPS Y1, Y5
+	VMOVUPS Y4, (R9)
+	VMOVUPS Y5, 32(R9)
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y3, Y1, Y5
+	VMOVUPS Y4, (R9)(DI*1)
+	VMOVUPS Y5, 32(R9)(DI*1)
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y0, (R9)(DI*2)
+	VMOVUPS Y1, 32(R9)(DI*2)
+	VMOVUPS Y2, Y0
+	VMOVUPS Y3, Y1
+	VMOVUPS Y0, (R9)(R8*1)
+	VMOVUPS Y1, 32(R9)(R8*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	ADDQ    tile+16(FP), AX
+	DECQ    CX
+	JNZ     whole
+	VZEROUPPER
+	RET
+
+part:
+	LEAQ    firstLanes<>+64(SB), R10
+	NEGQ    R9
+	VMOVUPS (R10)(R9*4), Y0
+	VMOVUPS 32(R10)(R9*4), Y1
+
+partly:
+	MOVQ       AX, R9
+	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS 32(DX), Y1, Y3
+	VMOVUPS    Y2, Y2
+	VMOVUPS    Y3, Y3
+	VMASKMOVPS (DX)(BX*1), Y0, Y4
+	VMASKMOVPS 32(DX)(BX*1), Y1, Y5
+	VMOVUPS    Y4, Y4
+	VMOVUPS    Y5, Y5
+	VMOVUPS    Y2, Y6
+	VMOVUPS    Y3, Y7
+	VMOVUPS    Y6, (R9)
+	VMOVUPS    Y7, 32(R9)
+	VADDPS     Y4, Y2, Y6
+	VADDPS     Y5, Y3, Y7
+	VMOVUPS    Y6, (R9)(DI*1)
+	VMOVUPS    Y7, 32(R9)(DI*1)
+	VSUBPS     Y4, Y2, Y2
+	VSUBPS     Y5, Y3, Y3
+	VMOVUPS    Y2, (R9)(DI*2)
+	VMOVUPS    Y3, 32(R9)(DI*2)
+	VMOVUPS    Y4, Y2
+	VMOVUPS    Y5, Y3
+	VMOVUPS    Y2, (R9)(R8*1)
+	VMOVUPS    Y3, 32(R9)(R8*1)
+	LEAQ       (R9)(DI*4), R9
+	VMASKMOVPS (SI), Y0, Y2
+	VMASKMOVPS 32(SI), Y1, Y3
+	VMASKMOVPS (DX), Y0, Y5
+	VMASKMOVPS 32(DX), Y1, Y4
+	VADDPS     Y2, Y5, Y2
+	VADDPS     Y3, Y4, Y3
+	VMASKMOVPS (SI)(BX*1), Y0, Y4
+	VMASKMOVPS 32(SI)(BX*1), Y1, Y5
+	VMASKMOVPS (DX)(BX*1), Y0, Y7
+	VMASKMOVPS 32(DX)(BX*1), Y1, Y6
+	VADDPS     Y4, Y7, Y4
+	VADDPS     Y5, Y6, Y5
+	VMOVUPS    Y2, Y6
+	VMOVUPS    Y3, Y7
+	VMOVUPS    Y6, (R9)
+	VMOVUPS    Y7, 32(R9)
+	VADDPS     Y4, Y2, Y6
+	VADDPS     Y5, Y3, Y7
+	VMOVUPS    Y6, (R9)(DI*1)
+	VMOVUPS    Y7, 32(R9)(DI*1)
+	VSUBPS     Y4, Y2, Y2
+	VSUBPS     Y5, Y3, Y3
+	VMOVUPS    Y2, (R9)(DI*2)
+	VMOVUPS    Y3, 32(R9)(DI*2)
+	VMOVUPS    Y4, Y2
+	VMOVUPS    Y5, Y3
+	VMOVUPS    Y2, (R9)(R8*1)
+	VMOVUPS    Y3, 32(R9)(R8*1)
+	LEAQ       (R9)(DI*4), R9
+	VMASKMOVPS (SI), Y0, Y2
+	VMASKMOVPS 32(SI), Y1, Y3
+	VMASKMOVPS (DX), Y0, Y5
+	VMASKMOVPS 32(DX), Y1, Y4
+	VSUBPS     Y2, Y5, Y2
+	VSUBPS     Y3, Y4, Y3
+	VMASKMOVPS (SI)(BX*1), Y0, Y4
+	VMASKMOVPS 32(SI)(BX*1), Y1, Y5
+	VMASKMOVPS (DX)(BX*1), Y0, Y7
+	VMASKMOVPS 32(DX)(BX*1), Y1, Y6
+	VSUBPS     Y4, Y7, Y4
+	VSUBPS     Y5, Y6, Y5
+	VMOVUPS    Y2, Y6
+	VMOVUPS    Y3, Y7
+	VMOVUPS    Y6, (R9)
+	VMOVUPS    Y7, 32(R9)
+	VADDPS     Y4, Y2, Y6
+	VADDPS     Y5, Y3, Y7
+	VMOVUPS    Y6, (R9)(DI*1)
+	VMOVUPS    Y7, 32(R9)(DI*1)
+	VSUBPS     Y4, Y2, Y2
+	VSUBPS     Y5, Y3, Y3
+	VMOVUPS    Y2, (R9)(DI*2)
+	VMOVUPS    Y3, 32(R9)(DI*2)
+	VMOVUPS    Y4, Y2
+	VMOVUPS    Y5, Y3
+	VMOVUPS    Y2, (R9)(R8*1)
+	VMOVUPS    Y3, 32(R9)(R8*1)
+	LEAQ       (R9)(DI*4), R9
+	VMASKMOVPS (SI), Y0, Y2
+	VMASKMOVPS 32(SI), Y1, Y3
+	VMOVUPS    Y2, Y2
+	VMOVUPS    Y3, Y3
+	VMASKMOVPS (SI)(BX*1), Y0, Y4
+	VMASKMOVPS 32(SI)(BX*1), Y1, Y5
+	VMOVUPS    Y4, Y4
+	VMOVUPS    Y5, Y5
+	VMOVUPS    Y2, Y6
+	VMOVUPS    Y3, Y7
+	VMOVUPS    Y6, (R9)
+	VMOVUPS    Y7, 32(R9)
+	VADDPS     Y4, Y2, Y6
+	VADDPS     Y5, Y3, Y7
+	VMOVUPS    Y6, (R9)(DI*1)
+	VMOVUPS    Y7, 32(R9)(DI*1)
+	VSUBPS     Y4, Y2, Y2
+	VSUBPS     Y5, Y3, Y3
+	VMOVUPS    Y2, (R9)(DI*2)
+	VMOVUPS    Y3, 32(R9)(DI*2)
+	VMOVUPS    Y4, Y2
+	VMOVUPS    Y5, Y3
+	VMOVUPS    Y2, (R9)(R8*1)
+	VMOVUPS    Y3, 32(R9)(R8*1)
+	LEAQ       (DX)(BX*2), DX
+	LEAQ       (SI)(BX*2), SI
+	ADDQ       tile+16(FP), AX
+	DECQ       CX
+	JNZ        partly
+	VZEROUPPER
+	RET
+
+// func winogradOutput256(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int, add bool)
+// Requires: AVX
+TEXT ·winogradOutput256(SB), NOSPLIT, $0-65
+	MOVQ tiles+0(FP), AX
+	MOVQ n+48(FP), CX
+	MOVQ image+24(FP), DX
+	MOVQ pixel+40(FP), BX
+	MOVQ DX, SI
+	ADDQ row+32(FP), SI
+	MOVQ xi+8(FP), DI
+	MOVQ tile+16(FP), R9
+	MOVQ DI, R8
+	SHLQ $0x02, R8
+	MOVQ AX, R10
+	ADDQ R8, R10
+	MOVQ R10, R11
+	ADDQ R8, R11
+	MOVQ R11, R12
+	ADDQ R8, R12
+	LEAQ (DI)(DI*2), R8
+	MOVQ channels+56(FP), R13
+	CMPQ R13, $0x10
+	JL   part
+	CMPB add+64(FP), $0x00
+	JNE  wholeAdd
+
+wholeSet:
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y2
+	VADDPS  Y0, Y3, Y0
+	VADDPS  Y1, Y2, Y1
+	VMOVUPS (R11), Y2
+	VMOVUPS 32(R11), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS (R10)(DI*1), Y2
+	VMOVUPS 32(R10)(DI*1), Y3
+	VMOVUPS (AX)(DI*1), Y5
+	VMOVUPS 32(AX)(DI*1), Y4
+	VADDPS  Y2, Y5, Y2
+	VADDPS  Y3, Y4, Y3
+	VMOVUPS (R11)(DI*1), Y4
+	VMOVUPS 32(R11)(DI*1), Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS (R10)(DI*2), Y4
+	VMOVUPS 32(R10)(DI*2), Y5
+	VMOVUPS (AX)(DI*2), Y7
+	VMOVUPS 32(AX)(DI*2), Y6
+	VADDPS  Y4, Y7, Y4
+	VADDPS  Y5, Y6, Y5
+	VMOVUPS (R11)(DI*2), Y6
+	VMOVUPS 32(R11)(DI*2), Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS (R10)(R8*1), Y6
+	VMOVUPS 32(R10)(R8*1), Y7
+	VMOVUPS (AX)(R8*1), Y9
+	VMOVUPS 32(AX)(R8*1), Y8
+	VADDPS  Y6, Y9, Y6
+	VADDPS  Y7, Y8, Y7
+	VMOVUPS (R11)(R8*1), Y8
+	VMOVUPS 32(R11)(R8*1), Y9
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VSUBPS  Y4, Y2, Y0
+	VSUBPS  Y5, Y3, Y1
+	VSUBPS  Y6, Y0, Y0
+	VSUBPS  Y7, Y1, Y1
+	VMOVUPS Y0, (DX)(BX*1)
+	VMOVUPS Y1, 32(DX)(BX*1)
+	VMOVUPS (R11), Y0
+	VMOVUPS 32(R11), Y1
+	VMOVUPS (R10), Y3
+	VMOVUPS 32(R10), Y2
+	VSUBPS  Y0, Y3, Y0
+	VSUBPS  Y1, Y2, Y1
+	VMOVUPS (R12), Y2
+	VMOVUPS 32(R12), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS (R11)(DI*1), Y2
+	VMOVUPS 32(R11)(DI*1), Y3
+	VMOVUPS (R10)(DI*1), Y5
+	VMOVUPS 32(R10)(DI*1), Y4
+	VSUBPS  Y2, Y5, Y2
+	VSUBPS  Y3, Y4, Y3
+	VMOVUPS (R12)(DI*1), Y4
+	VMOVUPS 32(R12)(DI*1), Y5
+	VSUBPS  Y4, Y2, Y2
+	VSUBPS  Y5, Y3, Y3
+	VMOVUPS (R11)(DI*2), Y4
+	VMOVUPS 32(R11)(DI*2), Y5
+	VMOVUPS (R10)(DI*2), Y7
+	VMOVUPS 32(R10)(DI*2), Y6
+	VSUBPS  Y4, Y7, Y4
+	VSUBPS  Y5, Y6, Y5
+	VMOVUPS (R12)(DI*2), Y6
+	VMOVUPS 32(R12)(DI*2), Y7
+	VSUBPS  Y6, Y4, Y4
+	VSUBPS  Y7, Y5, Y5
+	VMOVUPS (R11)(R8*1), Y6
+	VMOVUPS 32(R11)(R8*1), Y7
+	VMOVUPS (R10)(R8*1), Y9
+	VMOVUPS 32(R10)(R8*1), Y8
+	VSUBPS  Y6, Y9, Y6
+	VSUBPS  Y7, Y8, Y7
+	VMOVUPS (R12)(R8*1), Y8
+	VMOVUPS 32(R12)(R8*1), Y9
+	VSUBPS  Y8, Y6, Y6
+	VSUBPS  Y9, Y7, Y7
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VSUBPS  Y4, Y2, Y0
+	VSUBPS  Y5, Y3, Y1
+	VSUBPS  Y6, Y0, Y0
+	VSUBPS  Y7, Y1, Y1
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	ADDQ    R9, AX
+	ADDQ    R9, R10
+	ADDQ    R9, R11
+	ADDQ    R9, R12
+	DECQ    CX
+	JNZ     wholeSet
+	VZEROUPPER
+	RET
+
+wholeAdd:
+	VMOVUPS (R10), Y0
+	VMOVUPS 32(R10), Y1
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y2
+	VADDPS  Y0, Y3, Y0
+	VADDPS  Y1, Y2, Y1
+	VMOVUPS (R11), Y2
+	VMOVUPS 32(R11), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS (R10)(DI*1), Y2
+	VMOVUPS 32(R10)(DI*1), Y3
+	VMOVUPS (AX)(DI*1), Y5
+	VMOVUPS 32(AX)(DI*1), Y4
+	VADDPS  Y2, Y5, Y2
+	VADDPS  Y3, Y4, Y3
+	VMOVUPS (R11)(DI*1), Y4
+	VMOVUPS 32(R11)(DI*1), Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VMOVUPS (R10)(DI*2), Y4
+	VMOVUPS 32(R10)(DI*2), Y5
+	VMOVUPS (AX)(DI*2), Y7
+	VMOVUPS 32(AX)(DI*2), Y6
+	VADDPS  Y4, Y7, Y4
+	VADDPS  Y5, Y6, Y5
+	VMOVUPS (R11)(DI*2), Y6
+	VMOVUPS 32(R11)(DI*2), Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS (R10)(R8*1), Y6
+	VMOVUPS 32(R10)(R8*1), Y7
+	VMOVUPS (AX)(R8*1), Y9
+	VMOVUPS 32(AX)(R8*1), Y8
+	VADDPS  Y6, Y9, Y6
+	VADDPS  Y7, Y8, Y7
+	VMOVUPS (R11)(R8*1), Y8
+	VMOVUPS 32(R11)(R8*1), Y9
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (DX), Y8
+	VMOVUPS 32(DX), Y9
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VSUBPS  Y4, Y2, Y0
+	VSUBPS  Y5, Y3, Y1
+	VSUBPS  Y6, Y0, Y0
+	VSUBPS  Y7, Y1, Y1
+	VMOVUPS (DX)(BX*1), Y2
+	VMOVUPS 32(DX)(BX*1), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (DX)(BX*1)
+	VMOVUPS Y1, 32(DX)(BX*1)
+	VMOVUPS (R11), Y0
+	VMOVUPS 32(R11), Y1
+	VMOVUPS (R10), Y3
+	VMOVUPS 32(R10), Y2
+	VSUBPS  Y0, Y3, Y0
+	VSUBPS  Y1, Y2, Y1
+	VMOVUPS (R12), Y2
+	VMOVUPS 32(R12), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS (R11)(DI*1), Y2
+	VMOVUPS 32(R11)(DI*1), Y3
+	VMOVUPS (R10)(DI*1), Y5
+	VMOVUPS 32(R10)(DI*1), Y4
+	VSUBPS  Y2, Y5, Y2
+	VSUBPS  Y3, Y4, Y3
+	VMOVUPS (R12)(DI*1), Y4
+	VMOVUPS 32(R12)(DI*1), Y5
+	VSUBPS  Y4, Y2, Y2
+	VSUBPS  Y5, Y3, Y3
+	VMOVUPS (R11)(DI*2), Y4
+	VMOVUPS 32(R11)(DI*2), Y5
+	VMOVUPS (R10)(DI*2), Y7
+	VMOVUPS 32(R10)(DI*2), Y6
+	VSUBPS  Y4, Y7, Y4
+	VSUBPS  Y5, Y6, Y5
+	VMOVUPS (R12)(DI*2), Y6
+	VMOVUPS 32(R12)(DI*2), Y7
+	VSUBPS  Y6, Y4, Y4
+	VSUBPS  Y7, Y5, Y5
+	VMOVUPS (R11)(R8*1), Y6
+	VMOVUPS 32(R11)(R8*1), Y7
+	VMOVUPS (R10)(R8*1), Y9
+	VMOVUPS 32(R10)(R8*1), Y8
+	VSUBPS  Y6, Y9, Y6
+	VSUBPS  Y7, Y8, Y7
+	VMOVUPS (R12)(R8*1), Y8
+	VMOVUPS 32(R12)(R8*1), Y9
+	VSUBPS  Y8, Y6, Y6
+	VSUBPS  Y9, Y7, Y7
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (SI), Y8
+	VMOVUPS 32(SI), Y9
+	VADDPS  Y8, Y0, Y0
+	VADDPS  Y9, Y1, Y1
+	VMOVUPS Y0, (SI)
+	VMOVUPS Y1, 32(SI)
+	VSUBPS  Y4, Y2, Y0
+	VSUBPS  Y5, Y3, Y1
+	VSUBPS  Y6, Y0, Y0
+	VSUBPS  Y7, Y1, Y1
+	VMOVUPS (SI)(BX*1), Y2
+	VMOVUPS 32(SI)(BX*1), Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (SI)(BX*1)
+	VMOVUPS Y1, 32(SI)(BX*1)
+	LEAQ    (DX)(BX*2), DX
+	LEAQ    (SI)(BX*2), SI
+	ADDQ    R9, AX
+	ADDQ    R9, R10
+	ADDQ    R9, R11
+	ADDQ    R9, R12
+	DECQ    CX
+	JNZ     wholeAdd
+	VZEROUPPER
+	RET
+
+part:
+	LEAQ    firstLanes<>+64(SB), R14
+	NEGQ    R13
+	VMOVUPS (R14)(R13*4), Y0
+	VMOVUPS 32(R14)(R13*4), Y1
+	CMPB    add+64(FP), $0x00
+	JNE     partlyAdd
+
+partlySet:
+	VMOVUPS    (R10), Y2
+	VMOVUPS    32(R10), Y3
+	VMOVUPS    (AX), Y5
+	VMOVUPS    32(AX), Y4
+	VADDPS     Y2, Y5, Y2
+	VADDPS     Y3, Y4, Y3
+	VMOVUPS    (R11), Y4
+	VMOVUPS    32(R11), Y5
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VMOVUPS    (R10)(DI*1), Y4
+	VMOVUPS    32(R10)(DI*1), Y5
+	VMOVUPS    (AX)(DI*1), Y7
+	VMOVUPS    32(AX)(DI*1), Y6
+	VADDPS     Y4, Y7, Y4
+	VADDPS     Y5, Y6, Y5
+	VMOVUPS    (R11)(DI*1), Y6
+	VMOVUPS    32(R11)(DI*1), Y7
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y7, Y5, Y5
+	VMOVUPS    (R10)(DI*2), Y6
+	VMOVUPS    32(R10)(DI*2), Y7
+	VMOVUPS    (AX)(DI*2), Y9
+	VMOVUPS    32(AX)(DI*2), Y8
+	VADDPS     Y6, Y9, Y6
+	VADDPS     Y7, Y8, Y7
+	VMOVUPS    (R11)(DI*2), Y8
+	VMOVUPS    32(R11)(DI*2), Y9
+	VADDPS     Y8, Y6, Y6
+	VADDPS     Y9, Y7, Y7
+	VMOVUPS    (R10)(R8*1), Y8
+	VMOVUPS    32(R10)(R8*1), Y9
+	VMOVUPS    (AX)(R8*1), Y11
+	VMOVUPS    32(AX)(R8*1), Y10
+	VADDPS     Y8, Y11, Y8
+	VADDPS     Y9, Y10, Y9
+	VMOVUPS    (R11)(R8*1), Y10
+	VMOVUPS    32(R11)(R8*1), Y11
+	VADDPS     Y10, Y8, Y8
+	VADDPS     Y11, Y9, Y9
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VMASKMOVPS Y2, Y0, (DX)
+	VMASKMOVPS Y3, Y1, 32(DX)
+	VSUBPS     Y6, Y4, Y2
+	VSUBPS     Y7, Y5, Y3
+	VSUBPS     Y8, Y2, Y2
+	VSUBPS     Y9, Y3, Y3
+	VMASKMOVPS Y2, Y0, (DX)(BX*1)
+	VMASKMOVPS Y3, Y1, 32(DX)(BX*1)
+	VMOVUPS    (R11), Y2
+	VMOVUPS    32(R11), Y3
+	VMOVUPS    (R10), Y5
+	VMOVUPS    32(R10), Y4
+	VSUBPS     Y2, Y5, Y2
+	VSUBPS     Y3, Y4, Y3
+	VMOVUPS    (R12), Y4
+	VMOVUPS    32(R12), Y5
+	VSUBPS     Y4, Y2, Y2
+	VSUBPS     Y5, Y3, Y3
+	VMOVUPS    (R11)(DI*1), Y4
+	VMOVUPS    32(R11)(DI*1), Y5
+	VMOVUPS    (R10)(DI*1), Y7
+	VMOVUPS    32(R10)(DI*1), Y6
+	VSUBPS     Y4, Y7, Y4
+	VSUBPS     Y5, Y6, Y5
+	VMOVUPS    (R12)(DI*1), Y6
+	VMOVUPS    32(R12)(DI*1), Y7
+	VSUBPS     Y6, Y4, Y4
+	VSUBPS     Y7, Y5, Y5
+	VMOVUPS    (R11)(DI*2), Y6
+	VMOVUPS    32(R11)(DI*2), Y7
+	VMOVUPS    (R10)(DI*2), Y9
+	VMOVUPS    32(R10)(DI*2), Y8
+	VSUBPS     Y6, Y9, Y6
+	VSUBPS     Y7, Y8, Y7
+	VMOVUPS    (R12)(DI*2), Y8
+	VMOVUPS    32(R12)(DI*2), Y9
+	VSUBPS     Y8, Y6, Y6
+	VSUBPS     Y9, Y7, Y7
+	VMOVUPS    (R11)(R8*1), Y8
+	VMOVUPS    32(R11)(R8*1), Y9
+	VMOVUPS    (R10)(R8*1), Y11
+	VMOVUPS    32(R10)(R8*1), Y10
+	VSUBPS     Y8, Y11, Y8
+	VSUBPS     Y9, Y10, Y9
+	VMOVUPS    (R12)(R8*1), Y10
+	VMOVUPS    32(R12)(R8*1), Y11
+	VSUBPS     Y10, Y8, Y8
+	VSUBPS     Y11, Y9, Y9
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VMASKMOVPS Y2, Y0, (SI)
+	VMASKMOVPS Y3, Y1, 32(SI)
+	VSUBPS     Y6, Y4, Y2
+	VSUBPS     Y7, Y5, Y3
+	VSUBPS     Y8, Y2, Y2
+	VSUBPS     Y9, Y3, Y3
+	VMASKMOVPS Y2, Y0, (SI)(BX*1)
+	VMASKMOVPS Y3, Y1, 32(SI)(BX*1)
+	LEAQ       (DX)(BX*2), DX
+	LEAQ       (SI)(BX*2), SI
+	ADDQ       R9, AX
+	ADDQ       R9, R10
+	ADDQ       R9, R11
+	ADDQ       R9, R12
+	DECQ       CX
+	JNZ        partlySet
+	VZEROUPPER
+	RET
+
+partlyAdd:
+	VMOVUPS    (R10), Y2
+	VMOVUPS    32(R10), Y3
+	VMOVUPS    (AX), Y5
+	VMOVUPS    32(AX), Y4
+	VADDPS     Y2, Y5, Y2
+	VADDPS     Y3, Y4, Y3
+	VMOVUPS    (R11), Y4
+	VMOVUPS    32(R11), Y5
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VMOVUPS    (R10)(DI*1), Y4
+	VMOVUPS    32(R10)(DI*1), Y5
+	VMOVUPS    (AX)(DI*1), Y7
+	VMOVUPS    32(AX)(DI*1), Y6
+	VADDPS     Y4, Y7, Y4
+	VADDPS     Y5, Y6, Y5
+	VMOVUPS    (R11)(DI*1), Y6
+	VMOVUPS    32(R11)(DI*1), Y7
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y7, Y5, Y5
+	VMOVUPS    (R10)(DI*2), Y6
+	VMOVUPS    32(R10)(DI*2), Y7
+	VMOVUPS    (AX)(DI*2), Y9
+	VMOVUPS    32(AX)(DI*2), Y8
+	VADDPS     Y6, Y9, Y6
+	VADDPS     Y7, Y8, Y7
+	VMOVUPS    (R11)(DI*2), Y8
+	VMOVUPS    32(R11)(DI*2), Y9
+	VADDPS     Y8, Y6, Y6
+	VADDPS     Y9, Y7, Y7
+	VMOVUPS    (R10)(R8*1), Y8
+	VMOVUPS    32(R10)(R8*1), Y9
+	VMOVUPS    (AX)(R8*1), Y11
+	VMOVUPS    32(AX)(R8*1), Y10
+	VADDPS     Y8, Y11, Y8
+	VADDPS     Y9, Y10, Y9
+	VMOVUPS    (R11)(R8*1), Y10
+	VMOVUPS    32(R11)(R8*1), Y11
+	VADDPS     Y10, Y8, Y8
+	VADDPS     Y11, Y9, Y9
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VMASKMOVPS (DX), Y0, Y10
+	VMASKMOVPS 32(DX), Y1, Y11
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y11, Y3, Y3
+	VMASKMOVPS Y2, Y0, (DX)
+	VMASKMOVPS Y3, Y1, 32(DX)
+	VSUBPS     Y6, Y4, Y2
+	VSUBPS     Y7, Y5, Y3
+	VSUBPS     Y8, Y2, Y2
+	VSUBPS     Y9, Y3, Y3
+	VMASKMOVPS (DX)(BX*1), Y0, Y4
+	VMASKMOVPS 32(DX)(BX*1), Y1, Y5
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS Y2, Y0, (DX)(BX*1)
+	VMASKMOVPS Y3, Y1, 32(DX)(BX*1)
+	VMOVUPS    (R11), Y2
+	VMOVUPS    32(R11), Y3
+	VMOVUPS    (R10), Y5
+	VMOVUPS    32(R10), Y4
+	VSUBPS     Y2, Y5, Y2
+	VSUBPS     Y3, Y4, Y3
+	VMOVUPS    (R12), Y4
+	VMOVUPS    32(R12), Y5
+	VSUBPS     Y4, Y2, Y2
+	VSUBPS     Y5, Y3, Y3
+	VMOVUPS    (R11)(DI*1), Y4
+	VMOVUPS    32(R11)(DI*1), Y5
+	VMOVUPS    (R10)(DI*1), Y7
+	VMOVUPS    32(R10)(DI*1), Y6
+	VSUBPS     Y4, Y7, Y4
+	VSUBPS     Y5, Y6, Y5
+	VMOVUPS    (R12)(DI*1), Y6
+	VMOVUPS    32(R12)(DI*1), Y7
+	VSUBPS     Y6, Y4, Y4
+	VSUBPS     Y7, Y5, Y5
+	VMOVUPS    (R11)(DI*2), Y6
+	VMOVUPS    32(R11)(DI*2), Y7
+	VMOVUPS    (R10)(DI*2), Y9
+	VMOVUPS    32(R10)(DI*2), Y8
+	VSUBPS     Y6, Y9, Y6
+	VSUBPS     Y7, Y8, Y7
+	VMOVUPS    (R12)(DI*2), Y8
+	VMOVUPS    32(R12)(DI*2), Y9
+	VSUBPS     Y8, Y6, Y6
+	VSUBPS     Y9, Y7, Y7
+	VMOVUPS    (R11)(R8*1), Y8
+	VMOVUPS    32(R11)(R8*1), Y9
+	VMOVUPS    (R10)(R8*1), Y11
+	VMOVUPS    32(R10)(R8*1), Y10
+	VSUBPS     Y8, Y11, Y8
+	VSUBPS     Y9, Y10, Y9
+	VMOVUPS    (R12)(R8*1), Y10
+	VMOVUPS    32(R12)(R8*1), Y11
+	VSUBPS     Y10, Y8, Y8
+	VSUBPS     Y11, Y9, Y9
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y7, Y3, Y3
+	VMASKMOVPS (SI), Y0, Y10
+	VMASKMOVPS 32(SI), Y1, Y11
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y11, Y3, Y3
+	VMASKMOVPS Y2, Y0, (SI)
+	VMASKMOVPS Y3, Y1, 32(SI)
+	VSUBPS     Y6, Y4, Y2
+	VSUBPS     Y7, Y5, Y3
+	VSUBPS     Y8, Y2, Y2
+	VSUBPS     Y9, Y3, Y3
+	VMASKMOVPS (SI)(BX*1), Y0, Y4
+	VMASKMOVPS 32(SI)(BX*1), Y1, Y5
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS Y2, Y0, (SI)(BX*1)
+	VMASKMOVPS Y3, Y1, 32(SI)(BX*1)
+	LEAQ       (DX)(BX*2), DX
+	LEAQ       (SI)(BX*2), SI
+	ADDQ       R9, AX
+	ADDQ       R9, R10
+	ADDQ       R9, R11
+	ADDQ       R9, R12
+	DECQ       CX
+	JNZ        partlyAdd
+	VZEROUPPER
+	RET
+
+// func winogradFilter256(u *float32, xi int, w *float32, tap int, n int)
+// Requires: AVX
+TEXT ·winogradFilter256(SB), NOSPLIT, $0-40
+	MOVQ         u+0(FP), AX
+	MOVQ         xi+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         tap+24(FP), BX
+	MOVQ         n+32(FP), SI
+	LEAQ         (BX)(BX*2), DI
+	LEAQ         (CX)(CX*2), R8
+	MOVQ         DX, R9
+	ADDQ         DI, R9
+	MOVQ         R9, R10
+	ADDQ         DI, R10
+	VBROADCASTSS const3f000000<>+0(SB), Y0
+
+more:
+	MOVQ    AX, DI
+	VMOVUPS (DX), Y1
+	VMOVUPS 32(DX), Y2
+	VMOVUPS Y1, Y1
+	VMOVUPS Y2, Y2
+	VMOVUPS (DX)(BX*1), Y3
+	VMOVUPS 32(DX)(BX*1), Y4
+	VMOVUPS Y3, Y3
+	VMOVUPS Y4, Y4
+	VMOVUPS (DX)(BX*2), Y5
+	VMOVUPS 32(DX)(BX*2), Y6
+	VMOVUPS Y5, Y5
+	VMOVUPS Y6, Y6
+	VMOVUPS Y1, Y7
+	VMOVUPS Y2, Y8
+	VMOVUPS Y7, (DI)
+	VMOVUPS Y8, 32(DI)
+	VADDPS  Y5, Y1, Y7
+	VADDPS  Y6, Y2, Y8
+	VADDPS  Y3, Y7, Y7
+	VADDPS  Y4, Y8, Y8
+	VMULPS  Y0, Y7, Y7
+	VMULPS  Y0, Y8, Y8
+	VMOVUPS Y7, (DI)(CX*1)
+	VMOVUPS Y8, 32(DI)(CX*1)
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VSUBPS  Y3, Y1, Y1
+	VSUBPS  Y4, Y2, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y1, (DI)(CX*2)
+	VMOVUPS Y2, 32(DI)(CX*2)
+	VMOVUPS Y5, Y1
+	VMOVUPS Y6, Y2
+	VMOVUPS Y1, (DI)(R8*1)
+	VMOVUPS Y2, 32(DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	VMOVUPS (R10), Y1
+	VMOVUPS 32(R10), Y2
+	VMOVUPS (DX), Y4
+	VMOVUPS 32(DX), Y3
+	VADDPS  Y1, Y4, Y1
+	VADDPS  Y2, Y3, Y2
+	VMOVUPS (R9), Y3
+	VMOVUPS 32(R9), Y4
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R10)(BX*1), Y3
+	VMOVUPS 32(R10)(BX*1), Y4
+	VMOVUPS (DX)(BX*1), Y6
+	VMOVUPS 32(DX)(BX*1), Y5
+	VADDPS  Y3, Y6, Y3
+	VADDPS  Y4, Y5, Y4
+	VMOVUPS (R9)(BX*1), Y5
+	VMOVUPS 32(R9)(BX*1), Y6
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VMULPS  Y0, Y3, Y3
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS (R10)(BX*2), Y5
+	VMOVUPS 32(R10)(BX*2), Y6
+	VMOVUPS (DX)(BX*2), Y8
+	VMOVUPS 32(DX)(BX*2), Y7
+	VADDPS  Y5, Y8, Y5
+	VADDPS  Y6, Y7, Y6
+	VMOVUPS (R9)(BX*2), Y7
+	VMOVUPS 32(R9)(BX*2), Y8
+	VADDPS  Y7, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y0, Y6, Y6
+	VMOVUPS Y1, Y7
+	VMOVUPS Y2, Y8
+	VMOVUPS Y7, (DI)
+	VMOVUPS Y8, 32(DI)
+	VADDPS  Y5, Y1, Y7
+	VADDPS  Y6, Y2, Y8
+	VADDPS  Y3, Y7, Y7
+	VADDPS  Y4, Y8, Y8
+	VMULPS  Y0, Y7, Y7
+	VMULPS  Y0, Y8, Y8
+	VMOVUPS Y7, (DI)(CX*1)
+	VMOVUPS Y8, 32(DI)(CX*1)
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VSUBPS  Y3, Y1, Y1
+	VSUBPS  Y4, Y2, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y1, (DI)(CX*2)
+	VMOVUPS Y2, 32(DI)(CX*2)
+	VMOVUPS Y5, Y1
+	VMOVUPS Y6, Y2
+	VMOVUPS Y1, (DI)(R8*1)
+	VMOVUPS Y2, 32(DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	VMOVUPS (R10), Y1
+	VMOVUPS 32(R10), Y2
+	VMOVUPS (DX), Y4
+	VMOVUPS 32(DX), Y3
+	VADDPS  Y1, Y4, Y1
+	VADDPS  Y2, Y3, Y2
+	VMOVUPS (R9), Y3
+	VMOVUPS 32(R9), Y4
+	VSUBPS  Y3, Y1, Y1
+	VSUBPS  Y4, Y2, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R10)(BX*1), Y3
+	VMOVUPS 32(R10)(BX*1), Y4
+	VMOVUPS (DX)(BX*1), Y6
+	VMOVUPS 32(DX)(BX*1), Y5
+	VADDPS  Y3, Y6, Y3
+	VADDPS  Y4, Y5, Y4
+	VMOVUPS (R9)(BX*1), Y5
+	VMOVUPS 32(R9)(BX*1), Y6
+	VSUBPS  Y5, Y3, Y3
+	VSUBPS  Y6, Y4, Y4
+	VMULPS  Y0, Y3, Y3
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS (R10)(BX*2), Y5
+	VMOVUPS 32(R10)(BX*2), Y6
+	VMOVUPS (DX)(BX*2), Y8
+	VMOVUPS 32(DX)(BX*2), Y7
+	VADDPS  Y5, Y8, Y5
+	VADDPS  Y6, Y7, Y6
+	VMOVUPS (R9)(BX*2), Y7
+	VMOVUPS 32(R9)(BX*2), Y8
+	VSUBPS  Y7, Y5, Y5
+	VSUBPS  Y8, Y6, Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y0, Y6, Y6
+	VMOVUPS Y1, Y7
+	VMOVUPS Y2, Y8
+	VMOVUPS Y7, (DI)
+	VMOVUPS Y8, 32(DI)
+	VADDPS  Y5, Y1, Y7
+	VADDPS  Y6, Y2, Y8
+	VADDPS  Y3, Y7, Y7
+	VADDPS  Y4, Y8, Y8
+	VMULPS  Y0, Y7, Y7
+	VMULPS  Y0, Y8, Y8
+	VMOVUPS Y7, (DI)(CX*1)
+	VMOVUPS Y8, 32(DI)(CX*1)
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VSUBPS  Y3, Y1, Y1
+	VSUBPS  Y4, Y2, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y1, (DI)(CX*2)
+	VMOVUPS Y2, 32(DI)(CX*2)
+	VMOVUPS Y5, Y1
+	VMOVUPS Y6, Y2
+	VMOVUPS Y1, (DI)(R8*1)
+	VMOVUPS Y2, 32(DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	VMOVUPS (R10), Y1
+	VMOVUPS 32(R10), Y2
+	VMOVUPS Y1, Y1
+	VMOVUPS Y2, Y2
+	VMOVUPS (R10)(BX*1), Y3
+	VMOVUPS 32(R10)(BX*1), Y4
+	VMOVUPS Y3, Y3
+	VMOVUPS Y4, Y4
+	VMOVUPS (R10)(BX*2), Y5
+	VMOVUPS 32(R10)(BX*2), Y6
+	VMOVUPS Y5, Y5
+	VMOVUPS Y6, Y6
+	VMOVUPS Y1, Y7
+	VMOVUPS Y2, Y8
+	VMOVUPS Y7, (DI)
+	VMOVUPS Y8, 32(DI)
+	VADDPS  Y5, Y1, Y7
+	VADDPS  Y6, Y2, Y8
+	VADDPS  Y3, Y7, Y7
+	VADDPS  Y4, Y8, Y8
+	VMULPS  Y0, Y7, Y7
+	VMULPS  Y0, Y8, Y8
+	VMOVUPS Y7, (DI)(CX*1)
+	VMOVUPS Y8, 32(DI)(CX*1)
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VSUBPS  Y3, Y1, Y1
+	VSUBPS  Y4, Y2, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS Y1, (DI)(CX*2)
+	VMOVUPS Y2, 32(DI)(CX*2)
+	VMOVUPS Y5, Y1
+	VMOVUPS Y6, Y2
+	VMOVUPS Y1, (DI)(R8*1)
+	VMOVUPS Y2, 32(DI)(R8*1)
+	LEAQ    (DI)(CX*4), DI
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, R9
+	ADDQ    $0x40, R10
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, SI
+	JNZ     more
+	VZEROUPPER
+	RET
+
+// func winogradFilterGradient256(dw *float32, tap int, m *float32, xi int, n int)
+// Requires: AVX
+TEXT ·winogradFilterGradient256(SB), NOSPLIT, $0-40
+	MOVQ         m+16(FP), AX
+	MOVQ         xi+24(FP), CX
+	MOVQ         n+32(FP), DX
+	MOVQ         CX, BX
+	SHLQ         $0x02, BX
+	MOVQ         AX, SI
+	ADDQ         BX, SI
+	MOVQ         SI, DI
+	ADDQ         BX, DI
+	MOVQ         DI, R8
+	ADDQ         BX, R8
+	LEAQ         (CX)(CX*2), BX
+	MOVQ         dw+0(FP), R9
+	MOVQ         tap+8(FP), R10
+	VBROADCASTSS const3f000000<>+0(SB), Y0
+	SUBQ         $0x10, DX
+	JL           rest4
+
+whole4:
+	MOVQ    R9, R11
+	VMOVUPS (DI), Y1
+	VMOVUPS 32(DI), Y2
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y3
+	VADDPS  Y1, Y4, Y1
+	VADDPS  Y2, Y3, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (AX), Y3
+	VMOVUPS 32(AX), Y4
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS (DI)(CX*1), Y3
+	VMOVUPS 32(DI)(CX*1), Y4
+	VMOVUPS (SI)(CX*1), Y6
+	VMOVUPS 32(SI)(CX*1), Y5
+	VADDPS  Y3, Y6, Y3
+	VADDPS  Y4, Y5, Y4
+	VMULPS  Y0, Y3, Y3
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS (AX)(CX*1), Y5
+	VMOVUPS 32(AX)(CX*1), Y6
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS (DI)(CX*2), Y5
+	VMOVUPS 32(DI)(CX*2), Y6
+	VMOVUPS (SI)(CX*2), Y8
+	VMOVUPS 32(SI)(CX*2), Y7
+	VADDPS  Y5, Y8, Y5
+	VADDPS  Y6, Y7, Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y0, Y6, Y6
+	VMOVUPS (AX)(CX*2), Y7
+	VMOVUPS 32(AX)(CX*2), Y8
+	VADDPS  Y7, Y5, Y5
+	VADDPS  Y8, Y6, Y6
+	VMOVUPS (DI)(BX*1), Y7
+	VMOVUPS 32(DI)(BX*1), Y8
+	VMOVUPS (SI)(BX*1), Y10
+	VMOVUPS 32(SI)(BX*1), Y9
+	VADDPS  Y7, Y10, Y7
+	VADDPS  Y8, Y9, Y8
+	VMULPS  Y0, Y7, Y7
+	VMULPS  Y0, Y8, Y8
+	VMOVUPS (AX)(BX*1), Y9
+	VMOVUPS 32(AX)(BX*1), Y10
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y10, Y8, Y8
+	VADDPS  Y5, Y3, Y9
+	VADDPS  Y6, Y4, Y10
+	VMULPS  Y0, Y9, Y9
+	VMULPS  Y0, Y10, Y10
+	VADDPS  Y1, Y9, Y9
+	VADDPS  Y2, Y10, Y10
+	VMOVUPS (R11), Y1
+	VMOVUPS 32(R11), Y2
+	VADDPS  Y1, Y9, Y9
+	VADDPS  Y2, Y10, Y10
+	VMOVUPS Y9, (R11)
+	VMOVUPS Y10, 32(R11)
+	ADDQ    R10, R11
+	VSUBPS  Y5, Y3, Y1
+	VSUBPS  Y6, Y4, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R11), Y9
+	VMOVUPS 32(R11), Y10
+	VADDPS  Y9, Y1, Y1
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS Y1, (R11)
+	VMOVUPS Y2, 32(R11)
+	ADDQ    R10, R11
+	VADDPS  Y5, Y3, Y1
+	VADDPS  Y6, Y4, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VSUBPS  Y7, Y1, Y1
+	VSUBPS  Y8, Y2, Y2
+	VMOVUPS (R11), Y3
+	VMOVUPS 32(R11), Y4
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, (R11)
+	VMOVUPS Y2, 32(R11)
+	ADDQ    R10, R11
+	VMOVUPS (DI), Y1
+	VMOVUPS 32(DI), Y2
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y3
+	VSUBPS  Y1, Y4, Y1
+	VSUBPS  Y2, Y3, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (DI)(CX*1), Y3
+	VMOVUPS 32(DI)(CX*1), Y4
+	VMOVUPS (SI)(CX*1), Y6
+	VMOVUPS 32(SI)(CX*1), Y5
+	VSUBPS  Y3, Y6, Y3
+	VSUBPS  Y4, Y5, Y4
+	VMULPS  Y0, Y3, Y3
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS (DI)(CX*2), Y5
+	VMOVUPS 32(DI)(CX*2), Y6
+	VMOVUPS (SI)(CX*2), Y8
+	VMOVUPS 32(SI)(CX*2), Y7
+	VSUBPS  Y5, Y8, Y5
+	VSUBPS  Y6, Y7, Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y0, Y6, Y6
+	VMOVUPS (DI)(BX*1), Y7
+	VMOVUPS 32(DI)(BX*1), Y8
+	VMOVUPS (SI)(BX*1), Y10
+	VMOVUPS 32(SI)(BX*1), Y9
+	VSUBPS  Y7, Y10, Y7
+	VSUBPS  Y8, Y9, Y8
+	VMULPS  Y0, Y7, Y7
+	VMULPS  Y0, Y8, Y8
+	VADDPS  Y5, Y3, Y9
+	VADDPS  Y6, Y4, Y10
+	VMULPS  Y0, Y9, Y9
+	VMULPS  Y0, Y10, Y10
+	VADDPS  Y1, Y9, Y9
+	VADDPS  Y2, Y10, Y10
+	VMOVUPS (R11), Y1
+	VMOVUPS 32(R11), Y2
+	VADDPS  Y1, Y9, Y9
+	VADDPS  Y2, Y10, Y10
+	VMOVUPS Y9, (R11)
+	VMOVUPS Y10, 32(R11)
+	ADDQ    R10, R11
+	VSUBPS  Y5, Y3, Y1
+	VSUBPS  Y6, Y4, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R11), Y9
+	VMOVUPS 32(R11), Y10
+	VADDPS  Y9, Y1, Y1
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS Y1, (R11)
+	VMOVUPS Y2, 32(R11)
+	ADDQ    R10, R11
+	VADDPS  Y5, Y3, Y1
+	VADDPS  Y6, Y4, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VSUBPS  Y7, Y1, Y1
+	VSUBPS  Y8, Y2, Y2
+	VMOVUPS (R11), Y3
+	VMOVUPS 32(R11), Y4
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, (R11)
+	VMOVUPS Y2, 32(R11)
+	ADDQ    R10, R11
+	VMOVUPS (DI), Y1
+	VMOVUPS 32(DI), Y2
+	VMOVUPS (SI), Y4
+	VMOVUPS 32(SI), Y3
+	VADDPS  Y1, Y4, Y1
+	VADDPS  Y2, Y3, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R8), Y3
+	VMOVUPS 32(R8), Y4
+	VSUBPS  Y3, Y1, Y1
+	VSUBPS  Y4, Y2, Y2
+	VMOVUPS (DI)(CX*1), Y3
+	VMOVUPS 32(DI)(CX*1), Y4
+	VMOVUPS (SI)(CX*1), Y6
+	VMOVUPS 32(SI)(CX*1), Y5
+	VADDPS  Y3, Y6, Y3
+	VADDPS  Y4, Y5, Y4
+	VMULPS  Y0, Y3, Y3
+	VMULPS  Y0, Y4, Y4
+	VMOVUPS (R8)(CX*1), Y5
+	VMOVUPS 32(R8)(CX*1), Y6
+	VSUBPS  Y5, Y3, Y3
+	VSUBPS  Y6, Y4, Y4
+	VMOVUPS (DI)(CX*2), Y5
+	VMOVUPS 32(DI)(CX*2), Y6
+	VMOVUPS (SI)(CX*2), Y8
+	VMOVUPS 32(SI)(CX*2), Y7
+	VADDPS  Y5, Y8, Y5
+	VADDPS  Y6, Y7, Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y0, Y6, Y6
+	VMOVUPS (R8)(CX*2), Y7
+	VMOVUPS 32(R8)(CX*2), Y8
+	VSUBPS  Y7, Y5, Y5
+	VSUBPS  Y8, Y6, Y6
+	VMOVUPS (DI)(BX*1), Y7
+	VMOVUPS 32(DI)(BX*1), Y8
+	VMOVUPS (SI)(BX*1), Y10
+	VMOVUPS 32(SI)(BX*1), Y9
+	VADDPS  Y7, Y10, Y7
+	VADDPS  Y8, Y9, Y8
+	VMULPS  Y0, Y7, Y7
+	VMULPS  Y0, Y8, Y8
+	VMOVUPS (R8)(BX*1), Y9
+	VMOVUPS 32(R8)(BX*1), Y10
+	VSUBPS  Y9, Y7, Y7
+	VSUBPS  Y10, Y8, Y8
+	VADDPS  Y5, Y3, Y9
+	VADDPS  Y6, Y4, Y10
+	VMULPS  Y0, Y9, Y9
+	VMULPS  Y0, Y10, Y10
+	VADDPS  Y1, Y9, Y9
+	VADDPS  Y2, Y10, Y10
+	VMOVUPS (R11), Y1
+	VMOVUPS 32(R11), Y2
+	VADDPS  Y1, Y9, Y9
+	VADDPS  Y2, Y10, Y10
+	VMOVUPS Y9, (R11)
+	VMOVUPS Y10, 32(R11)
+	ADDQ    R10, R11
+	VSUBPS  Y5, Y3, Y1
+	VSUBPS  Y6, Y4, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VMOVUPS (R11), Y9
+	VMOVUPS 32(R11), Y10
+	VADDPS  Y9, Y1, Y1
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS Y1, (R11)
+	VMOVUPS Y2, 32(R11)
+	ADDQ    R10, R11
+	VADDPS  Y5, Y3, Y1
+	VADDPS  Y6, Y4, Y2
+	VMULPS  Y0, Y1, Y1
+	VMULPS  Y0, Y2, Y2
+	VSUBPS  Y7, Y1, Y1
+	VSUBPS  Y8, Y2, Y2
+	VMOVUPS (R11), Y3
+	VMOVUPS 32(R11), Y4
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS Y1, (R11)
+	VMOVUPS Y2, 32(R11)
+	ADDQ    R10, R11
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	ADDQ    $0x40, R8
+	ADDQ    $0x40, R9
+	SUBQ    $0x10, DX
+	JGE     whole4
+
+rest4:
+	ADDQ       $0x10, DX
+	JZ         done4
+	LEAQ       firstLanes<>+64(SB), R11
+	NEGQ       DX
+	VMOVUPS    (R11)(DX*4), Y1
+	VMOVUPS    32(R11)(DX*4), Y2
+	MOVQ       R9, R11
+	VMOVUPS    (DI), Y3
+	VMOVUPS    32(DI), Y4
+	VMOVUPS    (SI), Y6
+	VMOVUPS    32(SI), Y5
+	VADDPS     Y3, Y6, Y3
+	VADDPS     Y4, Y5, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VMOVUPS    (AX), Y5
+	VMOVUPS    32(AX), Y6
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    (DI)(CX*1), Y5
+	VMOVUPS    32(DI)(CX*1), Y6
+	VMOVUPS    (SI)(CX*1), Y8
+	VMOVUPS    32(SI)(CX*1), Y7
+	VADDPS     Y5, Y8, Y5
+	VADDPS     Y6, Y7, Y6
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y0, Y6, Y6
+	VMOVUPS    (AX)(CX*1), Y7
+	VMOVUPS    32(AX)(CX*1), Y8
+	VADDPS     Y7, Y5, Y5
+	VADDPS     Y8, Y6, Y6
+	VMOVUPS    (DI)(CX*2), Y7
+	VMOVUPS    32(DI)(CX*2), Y8
+	VMOVUPS    (SI)(CX*2), Y10
+	VMOVUPS    32(SI)(CX*2), Y9
+	VADDPS     Y7, Y10, Y7
+	VADDPS     Y8, Y9, Y8
+	VMULPS     Y0, Y7, Y7
+	VMULPS     Y0, Y8, Y8
+	VMOVUPS    (AX)(CX*2), Y9
+	VMOVUPS    32(AX)(CX*2), Y10
+	VADDPS     Y9, Y7, Y7
+	VADDPS     Y10, Y8, Y8
+	VMOVUPS    (DI)(BX*1), Y9
+	VMOVUPS    32(DI)(BX*1), Y10
+	VMOVUPS    (SI)(BX*1), Y12
+	VMOVUPS    32(SI)(BX*1), Y11
+	VADDPS     Y9, Y12, Y9
+	VADDPS     Y10, Y11, Y10
+	VMULPS     Y0, Y9, Y9
+	VMULPS     Y0, Y10, Y10
+	VMOVUPS    (AX)(BX*1), Y11
+	VMOVUPS    32(AX)(BX*1), Y12
+	VADDPS     Y11, Y9, Y9
+	VADDPS     Y12, Y10, Y10
+	VADDPS     Y7, Y5, Y11
+	VADDPS     Y8, Y6, Y12
+	VMULPS     Y0, Y11, Y11
+	VMULPS     Y0, Y12, Y12
+	VADDPS     Y3, Y11, Y11
+	VADDPS     Y4, Y12, Y12
+	VMASKMOVPS (R11), Y1, Y3
+	VMASKMOVPS 32(R11), Y2, Y4
+	VADDPS     Y3, Y11, Y11
+	VADDPS     Y4, Y12, Y12
+	VMASKMOVPS Y11, Y1, (R11)
+	VMASKMOVPS Y12, Y2, 32(R11)
+	ADDQ       R10, R11
+	VSUBPS     Y7, Y5, Y3
+	VSUBPS     Y8, Y6, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VMASKMOVPS (R11), Y1, Y11
+	VMASKMOVPS 32(R11), Y2, Y12
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS Y3, Y1, (R11)
+	VMASKMOVPS Y4, Y2, 32(R11)
+	ADDQ       R10, R11
+	VADDPS     Y7, Y5, Y3
+	VADDPS     Y8, Y6, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VSUBPS     Y9, Y3, Y3
+	VSUBPS     Y10, Y4, Y4
+	VMASKMOVPS (R11), Y1, Y5
+	VMASKMOVPS 32(R11), Y2, Y6
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VMASKMOVPS Y3, Y1, (R11)
+	VMASKMOVPS Y4, Y2, 32(R11)
+	ADDQ       R10, R11
+	VMOVUPS    (DI), Y3
+	VMOVUPS    32(DI), Y4
+	VMOVUPS    (SI), Y6
+	VMOVUPS    32(SI), Y5
+	VSUBPS     Y3, Y6, Y3
+	VSUBPS     Y4, Y5, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VMOVUPS    (DI)(CX*1), Y5
+	VMOVUPS    32(DI)(CX*1), Y6
+	VMOVUPS    (SI)(CX*1), Y8
+	VMOVUPS    32(SI)(CX*1), Y7
+	VSUBPS     Y5, Y8, Y5
+	VSUBPS     Y6, Y7, Y6
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y0, Y6, Y6
+	VMOVUPS    (DI)(CX*2), Y7
+	VMOVUPS    32(DI)(CX*2), Y8
+	VMOVUPS    (SI)(CX*2), Y10
+	VMOVUPS    32(SI)(CX*2), Y9
+	VSUBPS     Y7, Y10, Y7
+	VSUBPS     Y8, Y9, Y8
+	VMULPS     Y0, Y7, Y7
+	VMULPS     Y0, Y8, Y8
+	VMOVUPS    (DI)(BX*1), Y9
+	VMOVUPS    32(DI)(BX*1), Y10
+	VMOVUPS    (SI)(BX*1), Y12
+	VMOVUPS    32(SI)(BX*1), Y11
+	VSUBPS     Y9, Y12, Y9
+	VSUBPS     Y10, Y11, Y10
+	VMULPS     Y0, Y9, Y9
+	VMULPS     Y0, Y10, Y10
+	VADDPS     Y7, Y5, Y11
+	VADDPS     Y8, Y6, Y12
+	VMULPS     Y0, Y11, Y11
+	VMULPS     Y0, Y12, Y12
+	VADDPS     Y3, Y11, Y11
+	VADDPS     Y4, Y12, Y12
+	VMASKMOVPS (R11), Y1, Y3
+	VMASKMOVPS 32(R11), Y2, Y4
+	VADDPS     Y3, Y11, Y11
+	VADDPS     Y4, Y12, Y12
+	VMASKMOVPS Y11, Y1, (R11)
+	VMASKMOVPS Y12, Y2, 32(R11)
+	ADDQ       R10, R11
+	VSUBPS     Y7, Y5, Y3
+	VSUBPS     Y8, Y6, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VMASKMOVPS (R11), Y1, Y11
+	VMASKMOVPS 32(R11), Y2, Y12
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS Y3, Y1, (R11)
+	VMASKMOVPS Y4, Y2, 32(R11)
+	ADDQ       R10, R11
+	VADDPS     Y7, Y5, Y3
+	VADDPS     Y8, Y6, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VSUBPS     Y9, Y3, Y3
+	VSUBPS     Y10, Y4, Y4
+	VMASKMOVPS (R11), Y1, Y5
+	VMASKMOVPS 32(R11), Y2, Y6
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VMASKMOVPS Y3, Y1, (R11)
+	VMASKMOVPS Y4, Y2, 32(R11)
+	ADDQ       R10, R11
+	VMOVUPS    (DI), Y3
+	VMOVUPS    32(DI), Y4
+	VMOVUPS    (SI), Y6
+	VMOVUPS    32(SI), Y5
+	VADDPS     Y3, Y6, Y3
+	VADDPS     Y4, Y5, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VMOVUPS    (R8), Y5
+	VMOVUPS    32(R8), Y6
+	VSUBPS     Y5, Y3, Y3
+	VSUBPS     Y6, Y4, Y4
+	VMOVUPS    (DI)(CX*1), Y5
+	VMOVUPS    32(DI)(CX*1), Y6
+	VMOVUPS    (SI)(CX*1), Y8
+	VMOVUPS    32(SI)(CX*1), Y7
+	VADDPS     Y5, Y8, Y5
+	VADDPS     Y6, Y7, Y6
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y0, Y6, Y6
+	VMOVUPS    (R8)(CX*1), Y7
+	VMOVUPS    32(R8)(CX*1), Y8
+	VSUBPS     Y7, Y5, Y5
+	VSUBPS     Y8, Y6, Y6
+	VMOVUPS    (DI)(CX*2), Y7
+	VMOVUPS    32(DI)(CX*2), Y8
+	VMOVUPS    (SI)(CX*2), Y10
+	VMOVUPS    32(SI)(CX*2), Y9
+	VADDPS     Y7, Y10, Y7
+	VADDPS     Y8, Y9, Y8
+	VMULPS     Y0, Y7, Y7
+	VMULPS     Y0, Y8, Y8
+	VMOVUPS    (R8)(CX*2), Y9
+	VMOVUPS    32(R8)(CX*2), Y10
+	VSUBPS     Y9, Y7, Y7
+	VSUBPS     Y10, Y8, Y8
+	VMOVUPS    (DI)(BX*1), Y9
+	VMOVUPS    32(DI)(BX*1), Y10
+	VMOVUPS    (SI)(BX*1), Y12
+	VMOVUPS    32(SI)(BX*1), Y11
+	VADDPS     Y9, Y12, Y9
+	VADDPS     Y10, Y11, Y10
+	VMULPS     Y0, Y9, Y9
+	VMULPS     Y0, Y10, Y10
+	VMOVUPS    (R8)(BX*1), Y11
+	VMOVUPS    32(R8)(BX*1), Y12
+	VSUBPS     Y11, Y9, Y9
+	VSUBPS     Y12, Y10, Y10
+	VADDPS     Y7, Y5, Y11
+	VADDPS     Y8, Y6, Y12
+	VMULPS     Y0, Y11, Y11
+	VMULPS     Y0, Y12, Y12
+	VADDPS     Y3, Y11, Y11
+	VADDPS     Y4, Y12, Y12
+	VMASKMOVPS (R11), Y1, Y3
+	VMASKMOVPS 32(R11), Y2, Y4
+	VADDPS     Y3, Y11, Y11
+	VADDPS     Y4, Y12, Y12
+	VMASKMOVPS Y11, Y1, (R11)
+	VMASKMOVPS Y12, Y2, 32(R11)
+	ADDQ       R10, R11
+	VSUBPS     Y7, Y5, Y3
+	VSUBPS     Y8, Y6, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VMASKMOVPS (R11), Y1, Y11
+	VMASKMOVPS 32(R11), Y2, Y12
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS Y3, Y1, (R11)
+	VMASKMOVPS Y4, Y2, 32(R11)
+	ADDQ       R10, R11
+	VADDPS     Y7, Y5, Y3
+	VADDPS     Y8, Y6, Y4
+	VMULPS     Y0, Y3, Y3
+	VMULPS     Y0, Y4, Y4
+	VSUBPS     Y9, Y3, Y3
+	VSUBPS     Y10, Y4, Y4
+	VMASKMOVPS (R11), Y1, Y0
+	VMASKMOVPS 32(R11), Y2, Y5
+	VADDPS     Y0, Y3, Y3
+	VADDPS     Y5, Y4, Y4
+	VMASKMOVPS Y3, Y1, (R11)
+	VMASKMOVPS Y4, Y2, 32(R11)
+	ADDQ       R10, R11
+
+done4:
 	VZEROUPPER
 	RET

@@ -2,13 +2,15 @@ package conv
 
 import "github.com/micaml/mica/internal/f32"
 
-// kernels are the depthwise kernels of a tier.
+// kernels are the kernels of a tier.
 type kernels struct {
 	depthwise func(s *strip)
 	three     func(s *strip) // for kernels of three columns, xs = xtap
 	grad      func(s *gradStrip)
+	gradThree func(s *gradStrip) // for kernels of three columns, all rows at once
 	// copyRows copies rows of width numbers, ds and ss apart.
 	copyRows func(dst []float32, ds int, src []float32, ss, rows, width int)
+	winograd winogradKernels
 }
 
 // strip is some pixels of a row of the result, of at most 16 channels: pixel i is
@@ -28,9 +30,11 @@ type strip struct {
 }
 
 // lacks is how many columns of x on the strip's sides are not there.
-func (s *strip) lacks() int {
+func (s *strip) lacks() int { return lacking(s.left, s.right) }
+
+func lacking(left, right bool) int {
 	n := 0
-	for _, side := range [2]bool{s.left, s.right} {
+	for _, side := range [2]bool{left, right} {
 		if side {
 			n++
 		}
@@ -61,18 +65,29 @@ type gradStrip struct {
 	ys          int
 	taps        int // 1 to 3
 	n, channels int
+	// For gradThree, whose dw gets the sums of lines, each begun at +0: kernel rows,
+	// 1 to 3; lines; and the first pixel of a line lacks its first tap, the last one
+	// its last.
+	kh, xrow     int
+	lines        int
+	xline, yline int // from a line to the next
+	left, right  bool
 }
 
 func (s *gradStrip) check() {
-	need("dw of a strip", len(s.dw), (s.taps-1)*s.wtap+lanes)
-	need("x of a strip", len(s.x), (s.n-1)*s.xs+(s.taps-1)*s.xtap+s.channels)
-	need("dy of a strip", len(s.dy), (s.n-1)*s.ys+s.channels)
+	rows, lines, lacks := max(1, s.kh), max(1, s.lines), lacking(s.left, s.right)
+	need("dw of a strip", len(s.dw), (rows*s.taps-1)*s.wtap+lanes)
+	need("x of a strip", len(s.x), (lines-1)*s.xline+(s.n-1)*s.xs+(rows-1)*s.xrow+(s.taps-1-lacks)*s.xtap+s.channels)
+	need("dy of a strip", len(s.dy), (lines-1)*s.yline+(s.n-1)*s.ys+s.channels)
 	if min(s.n, s.channels) < 1 || s.channels > lanes || s.taps < 1 || s.taps > 3 {
 		panic("conv: empty strip, or more than 16 channels, or not 1 to 3 taps")
 	}
+	if (s.kh > 0 || lacks > 0) && (s.taps != 3 || s.kh > 3 || s.lines < 1) || s.n < lacks {
+		panic("conv: lines of a strip of another shape")
+	}
 }
 
-var plain = kernels{depthwiseGo, depthwiseThreeGo, depthwiseGradGo, copyRowsGo}
+var plain = kernels{depthwiseGo, depthwiseThreeGo, depthwiseGradGo, depthwiseGradThreeGo, copyRowsGo, plainWinograd}
 
 func depthwiseGo(s *strip) {
 	for i := range s.n {
@@ -119,6 +134,31 @@ func depthwiseGradGo(s *gradStrip) {
 				acc = f32.FMA(s.x[i*s.xs+t*s.xtap+c], s.dy[i*s.ys+c], acc)
 			}
 			s.dw[t*s.wtap+c] = acc
+		}
+	}
+}
+
+// depthwiseGradThreeGo adds up a tap at a time.
+func depthwiseGradThreeGo(s *gradStrip) {
+	for line := range s.lines {
+		for tap := range 3 * s.kh {
+			at, dy := line*s.xline+tap/3*s.xrow+tap%3*s.xtap, s.dy[line*s.yline:]
+			lo, hi := 0, s.n // the pixels that have the tap
+			if s.left {
+				if at -= s.xtap; tap%3 == 0 {
+					lo = 1
+				}
+			}
+			if s.right && tap%3 == 2 {
+				hi--
+			}
+			for c := range s.channels {
+				var acc float32
+				for i := lo; i < hi; i++ {
+					acc = f32.FMA(s.x[at+i*s.xs+c], dy[i*s.ys+c], acc)
+				}
+				s.dw[tap*s.wtap+c] += acc
+			}
 		}
 	}
 }

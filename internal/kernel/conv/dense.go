@@ -13,12 +13,15 @@ const panelCols = 64
 // Scratch is the memory of the convolutions of a pass. The zero value is ready;
 // it grows and then allocates no more. It must not be used by two at once.
 type Scratch struct {
-	panels []float32   // the weights
-	parts  []float32   // of a gradient of weights
-	tiles  [][]float32 // one for each worker
-	dense  dense
-	grad   gradient
-	deep   depthwise
+	panels   []float32   // the weights
+	parts    []float32   // of a gradient of weights
+	tiles    [][]float32 // one for each worker
+	filters  []float32   // transformed
+	dense    dense
+	grad     gradient
+	deep     depthwise
+	wino     winograd
+	winoGrad winogradGradient
 }
 
 func grow(s *[]float32, n int) []float32 {
@@ -52,6 +55,10 @@ func forward(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, y, x, w []float32, 
 	h, wd := sh.axes()
 	s.dense = dense{tier: t, source: newSource(t, x, h, wd, sh.In, sh.Groups), n: sh.N, groups: sh.Groups, cols: sh.Out / sh.Groups,
 		kernel: w, terms: sh.Terms(), y: y, add: add, width: sh.Out, outH: sh.OutH, outW: sh.OutW, everyH: 1, everyW: 1}
+	if sh.winograd() {
+		s.wino.run(p, s, &s.dense)
+		return
+	}
 	s.dense.run(p, s)
 }
 
@@ -80,6 +87,10 @@ func adjoint(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, dx, dy, w []float32
 			s.dense = dense{tier: t, source: newSource(t, dy, h.Axis, wd.Axis, sh.Out, sh.Groups), n: sh.N, groups: sh.Groups, cols: sh.In / sh.Groups,
 				kernel: w, terms: sh.Terms(), back: true, h: h, w: wd, kw: sh.KW,
 				y: dx, add: add, width: sh.In, outH: sh.H, outW: sh.W, fromH: i, fromW: j, everyH: sh.StrideH, everyW: sh.StrideW}
+			if sh.winograd() {
+				s.wino.run(p, s, &s.dense)
+				continue
+			}
 			s.dense.run(p, s)
 		}
 	}
@@ -237,6 +248,10 @@ func weightGradient(t cpu.Tier, p *par.Pool, s *Scratch, sh *Shape, dw, dy, x []
 	sh.check(len(x), len(dy), len(dw))
 	if sh.depthwise() {
 		s.deep.gradient(t, p, s, sh, dw, dy, x)
+		return
+	}
+	if sh.winograd() {
+		s.winoGrad.run(t, p, s, sh, dw, dy, x)
 		return
 	}
 	h, w := sh.axes()

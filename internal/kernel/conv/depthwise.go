@@ -23,12 +23,17 @@ type rows struct {
 	everyH     int
 	everyW     int
 	add        bool
+	whole      bool // a row of the result is one strip
 }
 
 // row computes row i of an image.
 func (r *rows) row(s *strip, image, i int) {
 	alo, ahi := r.h.Clip(i)
 	y := r.y[((image*r.outH+r.fromH+i*r.everyH)*r.outW+r.fromW)*r.c:]
+	if r.whole && alo < ahi {
+		r.wholeRow(s, y, image, i, alo, ahi)
+		return
+	}
 	left, right := r.w.Inner()
 	three := r.w.Taps == 3 && r.w.Stride == 1 && r.w.Step == 1 && left < right
 	for c := 0; c < r.c; c += lanes {
@@ -69,6 +74,21 @@ func (r *rows) row(s *strip, image, i int) {
 	}
 }
 
+// wholeRow computes a row that is one strip: what is alike for all channels is set
+// up once, for a row of one strip takes no longer than the calls of a few functions.
+func (r *rows) wholeRow(s *strip, y []float32, image, i, alo, ahi int) {
+	left, right := r.w.Inner()
+	lo, _ := r.w.Clip(0)
+	*s = strip{ys: r.everyW * r.c, xs: r.c, xrow: r.h.Step * r.w.Size * r.c, xtap: r.c, wrow: 3 * r.ldw, wtap: r.ldw,
+		kh: ahi - alo, kw: 3, n: r.w.N, add: r.add, left: left > 0, right: right < r.w.N}
+	x, w := r.x[((image*r.h.Size+r.h.At(i, alo))*r.w.Size+r.w.At(0, lo))*r.c:], r.kernel[alo*3*r.ldw:]
+	for c := 0; c < r.c; c += lanes {
+		s.y, s.x, s.w, s.channels = y[c:], x[c:], w[c:], min(lanes, r.c-c)
+		s.check()
+		r.k.three(s)
+	}
+}
+
 // nothing is a sum without terms.
 func (r *rows) nothing(y []float32, n, channels int) {
 	if r.add {
@@ -96,6 +116,7 @@ type depthwise struct {
 func (d *depthwise) start(p *par.Pool, t cpu.Tier, r rows) {
 	d.k = tier(t)
 	r.k, d.dy = d.k, nil
+	r.whole = r.w.Stride == 1 && r.w.Step == 1 && r.w.sides()
 	d.rows = r
 	for len(d.strips) < p.Workers() {
 		d.strips = append(d.strips, strip{})
@@ -177,45 +198,87 @@ func (d *depthwise) part(s *gradStrip, part int) {
 	sum, line := d.parts[2*part*size:][:size], d.parts[(2*part+1)*size:][:size]
 	clear(sum)
 	total := d.n * d.h.N
-	left, right := d.w.Inner()
-	for q := part * total / d.count; q < (part+1)*total/d.count; q++ {
+	three := d.w.sides()
+	top, bottom := d.h.Inner()
+	end := (part + 1) * total / d.count
+	for q := part * total / d.count; q < end; {
 		image, i := q/d.h.N, q%d.h.N
-		alo, ahi := d.h.Clip(i)
-		clear(line)
-		for a := alo; a < ahi; a++ {
-			for c := 0; c < d.c; c += lanes {
-				*s = gradStrip{wtap: d.ldw, xs: d.w.Stride * d.c, xtap: d.w.Step * d.c, ys: d.c, channels: min(lanes, d.c-c)}
-				for j := 0; j < d.w.N; j += s.n {
-					lo, hi := 0, d.w.Taps
-					if s.n = 1; j >= left && j < right {
-						s.n = right - j
-					} else {
-						lo, hi = d.w.Clip(j)
-					}
-					s.dy = d.dy[((image*d.h.N+i)*d.w.N+j)*d.c+c:]
-					for b := lo; b < hi; b += s.taps {
-						s.taps = min(3, hi-b)
-						s.dw = line[(a*d.w.Taps+b)*d.ldw+c:]
-						s.x = d.x[((image*d.h.Size+d.h.At(i, a))*d.w.Size+d.w.At(j, b))*d.c+c:]
-						s.check()
-						d.k.grad(s)
-					}
-				}
-			}
+		lines := 1
+		if three && top <= i && i < bottom {
+			lines = min(gradLines, bottom-i, end-q) // with all rows of the kernel
 		}
-		act.Add(sum, sum, line)
+		if three {
+			d.lines(s, sum, image, i, lines)
+		} else {
+			clear(line)
+			d.line(s, line, image, i)
+			act.Add(sum, sum, line)
+		}
+		q += lines
 	}
 }
 
-// sum adds the parts to dw, whose rows are channels.
+// gradLines is how many rows of pixels a kernel call has at most: with the rows
+// around them they are still near when the next channels are taken.
+const gradLines = 4
+
+// lines adds to sum the sums of rows i, i+1, ... of an image, for kernels of three
+// columns.
+func (d *depthwise) lines(s *gradStrip, sum []float32, image, i, lines int) {
+	left, right := d.w.Inner()
+	lo, _ := d.w.Clip(0)
+	alo, ahi := d.h.Clip(i)
+	for a := alo; a < ahi; a += 3 {
+		x := d.x[((image*d.h.Size+d.h.At(i, a))*d.w.Size+d.w.At(0, lo))*d.c:]
+		dy := d.dy[(image*d.h.N+i)*d.w.N*d.c:]
+		for c := 0; c < d.c; c += lanes {
+			*s = gradStrip{dw: sum[a*3*d.ldw+c:], wtap: d.ldw, x: x[c:], xs: d.w.Stride * d.c, xtap: d.w.Step * d.c, dy: dy[c:], ys: d.c,
+				taps: 3, n: d.w.N, channels: min(lanes, d.c-c), kh: min(3, ahi-a), xrow: d.h.Step * d.w.Size * d.c,
+				lines: lines, xline: d.h.Stride * d.w.Size * d.c, yline: d.w.N * d.c, left: left > 0, right: right < d.w.N}
+			s.check()
+			d.k.gradThree(s)
+		}
+	}
+}
+
+// line sums over row i of an image, tap by tap.
+func (d *depthwise) line(s *gradStrip, line []float32, image, i int) {
+	left, right := d.w.Inner()
+	alo, ahi := d.h.Clip(i)
+	for a := alo; a < ahi; a++ {
+		for c := 0; c < d.c; c += lanes {
+			*s = gradStrip{wtap: d.ldw, xs: d.w.Stride * d.c, xtap: d.w.Step * d.c, ys: d.c, channels: min(lanes, d.c-c)}
+			for j := 0; j < d.w.N; j += s.n {
+				lo, hi := 0, d.w.Taps
+				if s.n = 1; j >= left && j < right {
+					s.n = right - j
+				} else {
+					lo, hi = d.w.Clip(j)
+				}
+				s.dy = d.dy[((image*d.h.N+i)*d.w.N+j)*d.c+c:]
+				for b := lo; b < hi; b += s.taps {
+					s.taps = min(3, hi-b)
+					s.dw = line[(a*d.w.Taps+b)*d.ldw+c:]
+					s.x = d.x[((image*d.h.Size+d.h.At(i, a))*d.w.Size+d.w.At(j, b))*d.c+c:]
+					s.check()
+					d.k.grad(s)
+				}
+			}
+		}
+	}
+}
+
+// sum adds the parts up, and to dw, whose rows are channels.
 func (d *depthwise) sum() {
 	taps := d.h.Taps * d.w.Taps
-	for p := range d.count {
-		part := d.parts[2*p*taps*d.ldw:]
-		for c := range d.c {
-			for t := range taps {
-				d.dw[c*taps+t] += part[t*d.ldw+c]
-			}
+	size := taps * d.ldw
+	all := d.parts[:size]
+	for p := 1; p < d.count; p++ {
+		act.Add(all, all, d.parts[2*p*size:][:size])
+	}
+	for c := range d.c {
+		for t := range taps {
+			d.dw[c*taps+t] += all[t*d.ldw+c]
 		}
 	}
 }

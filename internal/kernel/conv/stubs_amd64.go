@@ -32,6 +32,36 @@ func depthwiseGrad2_512(dw *float32, wtap int, x *float32, xs int, xtap int, dy 
 //go:noescape
 func depthwiseGrad3_512(dw *float32, wtap int, x *float32, xs int, xtap int, dy *float32, ys int, n int, channels int)
 
+// adds to dw, line after line, the sums over n pixels of x * dy for kh x 3 taps, kh 1 to 3, for at most 16 channels; x begins with the first tap that is there; strides are in bytes.
+//
+//go:noescape
+func depthwiseGradThree512(dw *float32, wtap int, x *float32, xs int, xrow int, xtap int, xline int, dy *float32, ys int, yline int, kh int, n int, lines int, channels int, left bool, right bool)
+
+// transforms n tiles of 4x4 pixels, two pixels apart, of at most 16 channels; strides are in bytes.
+//
+//go:noescape
+func winogradInput512(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+
+// transforms n tiles of 2x2 pixels of a gradient, of at most 16 channels; strides are in bytes.
+//
+//go:noescape
+func winogradGradient512(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+
+// sets n tiles of 2x2 pixels of at most 16 channels to the transforms of their sums, or adds these; strides are in bytes.
+//
+//go:noescape
+func winogradOutput512(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int, add bool)
+
+// transforms n kernels of 3x3, n a multiple of 16; strides are in bytes.
+//
+//go:noescape
+func winogradFilter512(u *float32, xi int, w *float32, tap int, n int)
+
+// adds to n kernels of 3x3 the transforms of their sums; strides are in bytes.
+//
+//go:noescape
+func winogradFilterGradient512(dw *float32, tap int, m *float32, xi int, n int)
+
 // sets n pixels of y, ys apart, to sums of kh x kw taps of x, for at most 16 channels; strides are in bytes.
 //
 //go:noescape
@@ -61,3 +91,33 @@ func depthwiseGrad2_256(dw *float32, wtap int, x *float32, xs int, xtap int, dy 
 //
 //go:noescape
 func depthwiseGrad3_256(dw *float32, wtap int, x *float32, xs int, xtap int, dy *float32, ys int, n int, channels int)
+
+// adds to dw, line after line, the sums over n pixels of x * dy for kh x 3 taps, kh 1 to 3, for at most 16 channels; x begins with the first tap that is there; strides are in bytes.
+//
+//go:noescape
+func depthwiseGradThree256(dw *float32, wtap int, x *float32, xs int, xrow int, xtap int, xline int, dy *float32, ys int, yline int, kh int, n int, lines int, channels int, left bool, right bool)
+
+// transforms n tiles of 4x4 pixels, two pixels apart, of at most 16 channels; strides are in bytes.
+//
+//go:noescape
+func winogradInput256(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+
+// transforms n tiles of 2x2 pixels of a gradient, of at most 16 channels; strides are in bytes.
+//
+//go:noescape
+func winogradGradient256(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int)
+
+// sets n tiles of 2x2 pixels of at most 16 channels to the transforms of their sums, or adds these; strides are in bytes.
+//
+//go:noescape
+func winogradOutput256(tiles *float32, xi int, tile int, image *float32, row int, pixel int, n int, channels int, add bool)
+
+// transforms n kernels of 3x3, n a multiple of 16; strides are in bytes.
+//
+//go:noescape
+func winogradFilter256(u *float32, xi int, w *float32, tap int, n int)
+
+// adds to n kernels of 3x3 the transforms of their sums; strides are in bytes.
+//
+//go:noescape
+func winogradFilterGradient256(dw *float32, tap int, m *float32, xi int, n int)

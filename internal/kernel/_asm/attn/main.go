@@ -1,5 +1,6 @@
 // Command attn generates the kernels of internal/kernel/attn: the softmax of rows
-// over one block of 64 keys, its gradient, and the conversion to float16.
+// over one block of 64 keys, its gradient, the conversions to and from the types of
+// the cache, and the removal of an entry.
 package main
 
 import (
@@ -16,7 +17,12 @@ func main() {
 		probs(t)
 		dscores(t)
 		toHalf(t)
+		narrow(t)
+		widenKeys(t)
+		widenValues(t)
 	}
+	shiftBytes()
+	shiftWords()
 	simd.Emit("attn")
 }
 

@@ -19,6 +19,8 @@ func main() {
 		for _, taps := range []int{1, 2, 3} {
 			depthwiseGrad(t, taps)
 		}
+		depthwiseGradThree(t)
+		winograd(t)
 	}
 	simd.Emit("conv")
 }
