@@ -20,7 +20,8 @@ import (
 )
 
 // Load sets s to what was saved. Every byte is compared with its hash, and every
-// shape with s's, before anything of s is changed: after an error s is as it was.
+// shape with s's, before anything of s is changed: after an error s is as it was,
+// unless a part refuses a state of its own shape, which the error then says.
 // A checkpoint of another model, other parts or another recipe is refused with
 // ErrOther, which names the first difference.
 //

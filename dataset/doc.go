@@ -8,8 +8,9 @@
 //		...
 //	}
 //
-// A [Set] is anything that can be read at any index: files of images, text,
-// columns of a Parquet file, numbers that a program made. The order of an epoch
+// A [Set] is anything that can be read at any index: pictures in folders
+// ([OpenImages]), IDX files ([OpenIDX]), windows of a text ([Windows]; [OpenText] and
+// [ReadJSONL] read documents), numbers that a program made ([Make]). The order of an epoch
 // depends on the seed and the epoch alone, and [Loader.Position] is two numbers,
 // so training that is resumed sees what it would have seen.
 //

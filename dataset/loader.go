@@ -19,8 +19,9 @@ type Options struct {
 	// a batch is left out of that epoch.
 	Rest bool
 	// Transform changes a batch as it comes: crops, flips, noise. What it draws
-	// from rng depends on the seed and the batch's position alone. It runs in the
-	// loader's goroutine.
+	// from rng depends on the seed and the batch's position alone. It may write to X
+	// and Labels; Tokens and Targets are the set's own, and are replaced by other
+	// slices, not written to. It runs in the loader's goroutine.
 	Transform func(b *Batch, rng *rand.Rand) error
 }
 
@@ -42,7 +43,13 @@ type Loader struct {
 	ordered  int // the epoch of order, -1: none
 	free     []*Batch
 	given    *Batch
-	ahead    chan fetched // nil: nothing is being read
+	ahead    chan fetched // of one
+	reading  bool         // something is or will be in ahead
+	next     *Batch       // what work reads
+	nextAt   Position
+	work     func()
+	pcg      rand.PCG
+	rng      *rand.Rand // draws from pcg
 	stop     chan struct{}
 	stopOnce sync.Once
 }
@@ -57,7 +64,9 @@ var ErrClosed = errors.New("dataset: the loader is closed")
 
 // NewLoader returns a loader at the beginning of epoch 0.
 func NewLoader(s Set, o Options) (*Loader, error) {
-	l := &Loader{set: s, opt: o, ordered: -1, free: []*Batch{{}, {}}, stop: make(chan struct{})}
+	l := &Loader{set: s, opt: o, ordered: -1, free: []*Batch{{}, {}}, stop: make(chan struct{}), ahead: make(chan fetched, 1)}
+	l.rng = rand.New(&l.pcg)
+	l.work = func() { l.ahead <- fetched{l.next, l.read(l.next, l.nextAt)} } // one for all, for a closure is allocated
 	if o.Batch <= 0 {
 		return nil, fmt.Errorf("dataset: batches of %d examples", o.Batch)
 	}
@@ -85,9 +94,9 @@ func (l *Loader) Seek(p Position) error {
 	if p.Epoch < 0 || p.Batch < 0 || p.Batch >= l.batches {
 		return fmt.Errorf("dataset: batch %d of epoch %d: an epoch has %d batches", p.Batch, p.Epoch, l.batches)
 	}
-	if l.ahead != nil {
+	if l.reading {
 		f := <-l.ahead
-		l.ahead, l.free = nil, append(l.free, f.b)
+		l.reading, l.free = false, append(l.free, f.b)
 	}
 	l.at = p
 	return nil
@@ -106,7 +115,7 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	if l.given != nil {
 		l.free, l.given = append(l.free, l.given), nil
 	}
-	if l.ahead == nil {
+	if !l.reading {
 		l.fetch(l.at)
 	}
 	var f fetched
@@ -115,7 +124,7 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err() // what is being read is found by the next call
 	}
-	l.ahead = nil
+	l.reading = false
 	if f.err != nil {
 		l.free = append(l.free, f.b)
 		return nil, f.err
@@ -129,9 +138,9 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 // Close ends the reading ahead.
 func (l *Loader) Close() {
 	l.stopOnce.Do(func() { close(l.stop) })
-	if l.ahead != nil {
+	if l.reading {
 		<-l.ahead
-		l.ahead = nil
+		l.reading = false
 	}
 }
 
@@ -145,16 +154,14 @@ func (l *Loader) after(p Position) Position {
 // fetch begins to read the batch of a position. Nobody else touches the order and
 // the batch meanwhile.
 func (l *Loader) fetch(p Position) {
-	b := l.free[len(l.free)-1]
+	l.next, l.nextAt, l.reading = l.free[len(l.free)-1], p, true
 	l.free = l.free[:len(l.free)-1]
-	out := make(chan fetched, 1)
-	l.ahead = out
-	go func() { out <- fetched{b, l.read(b, p)} }()
+	go l.work()
 }
 
 func (l *Loader) read(b *Batch, p Position) error {
 	if l.ordered != p.Epoch {
-		l.order = Order(l.order, l.set.Len(), l.opt.Seed, p.Epoch, l.opt.InOrder)
+		l.order = order(l.order, l.set.Len(), l.opt.Seed, p.Epoch, l.opt.InOrder, &l.pcg, l.rng)
 		l.ordered = p.Epoch
 	}
 	b.Reset()
@@ -167,18 +174,25 @@ func (l *Loader) read(b *Batch, p Position) error {
 		return nil
 	}
 	mix := uint64(p.Epoch)<<32 | uint64(uint32(p.Batch))
-	return l.opt.Transform(b, rand.New(rand.NewPCG(l.opt.Seed+mix*0x9e3779b97f4a7c15, streamTransform)))
+	l.pcg.Seed(l.opt.Seed+mix*0x9e3779b97f4a7c15, streamTransform)
+	return l.opt.Transform(b, l.rng)
 }
 
 // Order writes the order of an epoch over buf: a permutation of n examples that
 // depends on seed and epoch alone, or 0 to n-1.
 func Order(buf []int, n int, seed uint64, epoch int, inOrder bool) []int {
+	pcg := &rand.PCG{}
+	return order(buf, n, seed, epoch, inOrder, pcg, rand.New(pcg))
+}
+
+// order is Order with a generator at hand, which draws from pcg.
+func order(buf []int, n int, seed uint64, epoch int, inOrder bool, pcg *rand.PCG, rng *rand.Rand) []int {
 	buf = buf[:0]
 	for i := range n {
 		buf = append(buf, i)
 	}
 	if !inOrder {
-		rng := rand.New(rand.NewPCG(seed+uint64(epoch)*0x9e3779b97f4a7c15, streamOrder))
+		pcg.Seed(seed+uint64(epoch)*0x9e3779b97f4a7c15, streamOrder)
 		rng.Shuffle(n, func(i, j int) { buf[i], buf[j] = buf[j], buf[i] })
 	}
 	return buf

@@ -115,3 +115,11 @@ func TestTableErrors(t *testing.T) {
 		}
 	}
 }
+
+// Labels of a set without classes are cut as one.
+func TestSplitLabelsThatAreNoClasses(t *testing.T) {
+	s := Make(10, nil, 0, func(b *Batch, i int) error { b.Labels = append(b.Labels, int32(i)); return nil })
+	if rest, cut, err := Split(s, 0.5, 1); err != nil || rest.Len() != 5 || cut.Len() != 5 {
+		t.Errorf("%v %v %v", rest, cut, err)
+	}
+}

@@ -103,7 +103,7 @@ func Split(s Set, share float64, seed uint64) (rest, cut Set, err error) {
 	}
 	of := make([][]int, s.Classes()+1) // the last: of no class
 	for i, l := range labels {
-		if l < 0 {
+		if l < 0 || int(l) >= s.Classes() { // of no class, or labels that are no classes
 			l = int32(len(of) - 1)
 		}
 		of[l] = append(of[l], i)

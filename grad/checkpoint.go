@@ -11,7 +11,7 @@ import (
 type span struct {
 	f       func(c *op.Ctx, in []op.Val) []op.Val
 	in, out []op.Val
-	inside  []bool // the outputs that f made, and didn't only hand on
+	inside  []bool // the outputs that f made, and didn't only hand on; of one that is there twice, the first
 }
 
 // Checkpoint calls f and keeps of it what it returns: see [op.Checkpoint],
@@ -22,8 +22,10 @@ func (t *Tape) Checkpoint(f func(c *op.Ctx, in []op.Val) []op.Val, in []op.Val) 
 	out := slices.Clone(f(c, in))
 	s := &span{f: f, in: slices.Clone(in), out: out, inside: make([]bool, len(out))}
 	data, shapes, wanted := make([][]float32, len(out)), make([]op.Shape, len(out)), make([]bool, len(out))
+	twin := make([]int, len(out)) // the first output that is the same value
 	for i, v := range out {
-		if s.inside[i] = v.Index() >= first; s.inside[i] {
+		twin[i] = slices.Index(out, v)
+		if s.inside[i] = v.Index() >= first && twin[i] == i; s.inside[i] {
 			data[i], shapes[i], wanted[i] = slices.Clone(c.Data(v)), c.Shape(v), c.Wants(v)
 		}
 	}
@@ -34,6 +36,7 @@ func (t *Tape) Checkpoint(f func(c *op.Ctx, in []op.Val) []op.Val, in []op.Val) 
 	c.Record(t)
 	for i := range out {
 		if !s.inside[i] {
+			out[i] = out[twin[i]] // its gradient is one sum, as it is without a span
 			continue
 		}
 		if out[i] = c.ViewShape(data[i], shapes[i]); wanted[i] {

@@ -191,3 +191,39 @@ func TestCheckpointedBatchNorm(t *testing.T) {
 		t.Errorf("running mean %v and gradient %v, want 0.2 and [1]", run.Mean, w.Grad)
 	}
 }
+
+// A value that a span gives twice has one gradient, of the same bits as without.
+func TestCheckpointGivesTwice(t *testing.T) {
+	const n = 64
+	run := func(span bool) []float32 {
+		c := op.NewCtx(op.Exact, nil)
+		tape := grad.Start(c)
+		defer tape.End()
+		number := func(i, k int) float32 { return float32((i*7919+k*104729+13)%101)/37 - 1 }
+		x, v := make([]float32, n), make([]float32, n)
+		for i := range x {
+			x[i] = number(i, 0)
+		}
+		in := c.From(x, 1, n)
+		c.Want(in)
+		f := func(c *op.Ctx, in []op.Val) []op.Val { y := op.Exp(c, in[0]); return []op.Val{y, y} }
+		out := f
+		if span {
+			out = func(c *op.Ctx, in []op.Val) []op.Val { return op.Checkpoint(c, f, in...) }
+		}
+		y, loss := out(c, []op.Val{in}), c.From([]float32{0}, 1)
+		for k := range 4 { // in turns, so that the order of the sum counts
+			for i := range v {
+				v[i] = number(i, k+1)
+			}
+			loss = op.Add(c, loss, op.Sum(c, op.Mul(c, y[k%2], c.From(v, 1, n)), op.All))
+		}
+		if err := tape.Backward(loss); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(tape.Of(in))
+	}
+	if got, want := run(true), run(false); !slices.Equal(got, want) {
+		t.Errorf("gradient %v, without a span %v", got, want)
+	}
+}

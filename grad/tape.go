@@ -24,6 +24,8 @@ type Tape struct {
 	entries []op.Entry
 	grads   []gradient // by index of the value that they belong to
 	outer   int        // values below this index outlive the span that runs again
+	ended   bool
+	one     [1]float32
 }
 
 type gradient struct {
@@ -31,9 +33,15 @@ type gradient struct {
 	seed bool // the caller's numbers, which are read and not added to
 }
 
-// Start begins a tape on c. There is one tape at a time on a context.
+// Start begins a tape on c. There is one tape at a time on a context. The context
+// keeps a tape that has ended, and Start begins it again: so a tape is not to be
+// used after its End, but for another End, which does nothing until the next Start.
 func Start(c *op.Ctx) *Tape {
-	t := &Tape{c: c, scope: c.Open()}
+	t, ok := c.Spare(nil).(*Tape)
+	if !ok {
+		t = &Tape{c: c}
+	}
+	t.scope, t.ended = c.Open(), false
 	c.Record(t)
 	return t
 }
@@ -54,7 +62,8 @@ func (t *Tape) Backward(loss op.Val) error {
 	if n := t.c.Shape(loss).Len(); n != 1 {
 		return fmt.Errorf("grad: backward from a value of %d numbers needs its gradient: use BackwardFrom", n)
 	}
-	return t.BackwardFrom(Seed{loss, []float32{1}})
+	t.one[0] = 1
+	return t.BackwardFrom(Seed{loss, t.one[:]})
 }
 
 // Seed is the gradient with respect to a value, row-major, that a backward
@@ -170,9 +179,17 @@ func (t *Tape) at(v op.Val) *gradient {
 	return &t.grads[i]
 }
 
-// End stops recording and gives back every value that was made since Start.
+// End stops recording and gives back every value that was made since Start. A
+// second End does nothing.
 func (t *Tape) End() {
+	if t.ended {
+		return
+	}
+	t.ended = true
 	t.c.Record(nil)
 	t.c.Close(t.scope)
-	t.entries, t.grads = nil, nil
+	clear(t.entries[:cap(t.entries)]) // to hold on to nothing
+	clear(t.grads[:cap(t.grads)])
+	t.entries, t.grads, t.outer = t.entries[:0], t.grads[:0], 0
+	t.c.Spare(t)
 }

@@ -35,6 +35,9 @@ type Run struct {
 	// is remembered.
 	Cache *Cache
 	Pos   []int32
+	// Kind is how the numbers are kept for the call where Cache is nil: see
+	// [NewCache].
+	Kind tensor.DType
 
 	temp bool  // Cache is the context's own, for this call
 	lens []int // of each head when the call was recorded
@@ -87,7 +90,7 @@ func Attention(c *Ctx, q, k, v Val, spec *AttentionSpec) Val {
 			r.Cache, r.temp = nil, false
 		} else if c.rec != nil {
 			// The cache may grow before the backward pass.
-			r.lens = make([]int, r.Cache.Heads())
+			r.lens = Room[int](c, r.Cache.Heads())
 			for h := range r.lens {
 				r.lens[h] = r.Cache.Len(h)
 			}
@@ -132,7 +135,8 @@ type attention struct {
 	split  spanLoop
 	sums   sumLoop
 	temp   []*Cache // for runs that remember nothing
-	used   int
+	taped  int      // of temp, that a tape reads
+	used   int      // and others, that this call does
 }
 
 // unit is some positions of a run with one cache head: the queries that share
@@ -161,26 +165,26 @@ func (a *attention) append(c *Ctx, k, v []float32, spec *AttentionSpec) {
 	for i := range spec.Runs {
 		r := &spec.Runs[i]
 		if r.Cache == nil {
-			r.Cache, r.temp = a.temporary(c, spec.Heads), c.rec == nil
+			r.Cache, r.temp = a.temporary(c, spec.Heads, r.Kind), c.rec == nil
 		}
 		lo, hi := r.KeyFrom*w, (r.KeyFrom+r.Keys)*w
 		r.Cache.Append(spec.Heads, k[lo:hi], v[lo:hi], r.Pos)
 	}
 }
 
-// temporary returns an empty cache: one of the context's own, or a new one if
-// a tape will read it.
-func (a *attention) temporary(c *Ctx, h Heads) *Cache {
-	if c.rec != nil {
-		return NewCache(h.KV, h.Dim, tensor.F32)
+// temporary returns an empty cache of the context's own, which it has back when
+// the call is over, or when the scope of the tape that reads it is closed.
+func (a *attention) temporary(c *Ctx, h Heads, kind tensor.DType) *Cache {
+	at := a.taped + a.used
+	if a.used++; c.rec != nil {
+		a.taped, a.used = a.taped+1, 0
 	}
-	if a.used == len(a.temp) {
+	if at == len(a.temp) {
 		a.temp = append(a.temp, nil)
 	}
-	m := &a.temp[a.used]
-	a.used++
-	if *m == nil || (*m).Heads() != h.KV || (*m).Dim() != h.Dim {
-		*m = NewCache(h.KV, h.Dim, tensor.F32)
+	m := &a.temp[at]
+	if *m == nil || (*m).Heads() != h.KV || (*m).Dim() != h.Dim || (*m).kind != kind {
+		*m = NewCache(h.KV, h.Dim, kind)
 	}
 	(*m).clear()
 	return *m

@@ -71,10 +71,13 @@ type Ctx struct {
 
 	vals   []value
 	arena  arena
+	rooms  []room
 	serial uint32
 	err    error
 
+	roomCalls int  // of Room, less those given back
 	repeating bool // a checkpointed span runs again
+	spare     Recorder
 
 	// The quantised form of the value that a Fast linear saw last: the query,
 	// key and value projections read the same one.
@@ -93,6 +96,14 @@ func (c *Ctx) Mode() Mode { return c.mode }
 // Record makes r keep the ops of a backward pass from now on; nil ends it.
 // grad.Start calls it.
 func (c *Ctx) Record(r Recorder) { c.rec = r }
+
+// Spare keeps a recorder that has done its work for whoever records next, and
+// returns the one that was kept: grad.Tape's memory goes from step to step.
+func (c *Ctx) Spare(r Recorder) Recorder {
+	kept := c.spare
+	c.spare = r
+	return kept
+}
 
 // Taped reports whether ops are being recorded.
 func (c *Ctx) Taped() bool { return c.rec != nil }
@@ -118,13 +129,17 @@ func (c *Ctx) failf(op, format string, args ...any) Val {
 
 // Scope is a mark in a context: see [Ctx.Open].
 type Scope struct {
-	vals  int
-	arena mark
+	vals   int
+	arena  mark
+	rooms  int
+	caches int
 }
 
 // Open opens a scope. [Ctx.Close] gives back everything that was made since,
 // at once. Scopes nest: layer in pass in tape in step.
-func (c *Ctx) Open() Scope { return Scope{len(c.vals), c.arena.mark()} }
+func (c *Ctx) Open() Scope {
+	return Scope{len(c.vals), c.arena.mark(), c.roomCalls, c.kernels.attn.taped}
+}
 
 // Close ends a scope. While a tape records, it keeps everything, because the
 // backward pass reads it; the scope in which the tape was started frees it.
@@ -135,6 +150,13 @@ func (c *Ctx) Close(s Scope) {
 	clear(c.vals[s.vals:])
 	c.vals = c.vals[:s.vals]
 	c.arena.release(s.arena)
+	if c.roomCalls > s.rooms {
+		for _, r := range c.rooms {
+			r.release(s.rooms)
+		}
+		c.roomCalls = s.rooms
+	}
+	c.kernels.attn.taped = s.caches
 }
 
 // Bytes returns what the context's buffers take, in use or kept for reuse.

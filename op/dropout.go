@@ -30,8 +30,9 @@ func Dropout(c *Ctx, x Val, p float32, draw Draw) Val {
 	c.drop(c.Data(y), c.Data(x), p, draw, false)
 	e := Entry{Op: dropoutOp{}, Out: y, In: [3]Val{x}, Attr: Attr{F: p}}
 	if c.rec != nil {
-		kept := draw
-		e.Attr.Spec = &kept
+		kept := &Room[Draw](c, 1)[0]
+		*kept = draw
+		e.Attr.Spec = kept
 	}
 	return c.record(e)
 }

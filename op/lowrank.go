@@ -21,7 +21,7 @@ func LowRank(c *Ctx, y, x Val, a, b *Weight, scale float32) Val {
 	return lowRank(c, z, y, x, nil, a, b, scale)
 }
 
-// LinearLowRank is LowRank of Linear(c, x, w): the same bits. Where w is frozen it
+// LinearLowRank is LowRank of Linear(c, x, w): the same bits, forward and back. Where w is frozen it
 // takes less memory and time, since the product with w is neither kept nor copied,
 // and nor is its gradient.
 func LinearLowRank(c *Ctx, x Val, w, a, b *Weight, scale float32) Val {
@@ -78,11 +78,6 @@ func (lowRankOp) Backward(c *Ctx, e *Entry, g Grads) {
 		c.passOn(g, y, dz)
 	}
 	dx, add := g.Set(x)
-	w, _ := e.Attr.Spec.(*Weight)
-	if dx != nil && w != nil {
-		gemm.Mul(c.pool, &c.kernels.gemm, dx, t, w.Cols, w.Rows, dz, w.Storage, add)
-		add = true
-	}
 	if b.Grad != nil {
 		gemm.MulAT(c.pool, &c.kernels.gemm, b.Grad, b.Rows, b.Cols, t, dz, c.Data(e.Attr.Aux), true)
 	}
@@ -97,8 +92,13 @@ func (lowRankOp) Backward(c *Ctx, e *Entry, g Grads) {
 	if a.Grad != nil {
 		gemm.MulAT(c.pool, &c.kernels.gemm, a.Grad, a.Rows, a.Cols, t, du, c.Data(x), true)
 	}
-	if dx != nil {
-		gemm.Mul(c.pool, &c.kernels.gemm, dx, t, a.Cols, a.Rows, du, a.Storage, add)
+	if dx == nil {
+		return
+	}
+	// In the order in which the walk would come by two ops.
+	gemm.Mul(c.pool, &c.kernels.gemm, dx, t, a.Cols, a.Rows, du, a.Storage, add)
+	if w, ok := e.Attr.Spec.(*Weight); ok {
+		gemm.Mul(c.pool, &c.kernels.gemm, dx, t, w.Cols, w.Rows, dz, w.Storage, true)
 	}
 }
 

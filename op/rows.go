@@ -70,7 +70,8 @@ func (putOp) Name() string { return "put" }
 func (putOp) Backward(c *Ctx, e *Entry, g Grads) {
 	dz, dx, dy := g.Of(e.Out), g.Into(e.In[0]), g.Into(e.In[1])
 	w := c.Shape(e.Out).Width()
-	replaced := make(map[int32]bool, len(e.Attr.IDs))
+	defer c.Close(c.Open())
+	replaced := Room[bool](c, c.Shape(e.Out).Rows())
 	for i, r := range e.Attr.IDs {
 		replaced[r] = true
 		if dy != nil {
@@ -82,7 +83,7 @@ func (putOp) Backward(c *Ctx, e *Entry, g Grads) {
 		return
 	}
 	for r := range c.Shape(e.Out).Rows() {
-		if !replaced[int32(r)] {
+		if !replaced[r] {
 			d := dx[r*w : (r+1)*w]
 			act.Add(d, d, dz[r*w:(r+1)*w])
 		}

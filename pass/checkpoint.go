@@ -39,6 +39,7 @@ func (p *Pass) RunCheckpointed(ctx context.Context, from, to int) error {
 		if failed = p.Run(ctx, from, to); failed != nil {
 			return nil
 		}
+		p.own()
 		return p.kept.values()
 	}, p.kept.values()...)
 	if failed != nil {
@@ -46,6 +47,16 @@ func (p *Pass) RunCheckpointed(ctx context.Context, from, to int) error {
 	}
 	p.kept = p.kept.with(out)
 	return p.c.Err()
+}
+
+// own takes the addresses of rows out of the context, whose span is about to end.
+func (p *Pass) own() {
+	p.rows = slices.Clone(p.rows)
+	p.kept.Rows = p.rows
+	for k, v := range p.kept.Side {
+		v.Rows = slices.Clone(v.Rows)
+		p.kept.Side[k] = v
+	}
 }
 
 // keys returns the names of the side streams in order.
@@ -89,7 +100,7 @@ type spanSeq struct {
 
 func (p *Pass) span(ctx context.Context, from, to int) *span {
 	s := &span{ctx: ctx, from: from, to: to, pass: Pass{e: p.e, taped: true, hooked: p.hooked, adapted: p.adapted, at: from,
-		seqs: slices.Clone(p.seqs), starts: slices.Clone(p.starts), rows: slices.Clone(p.rows), kept: p.kept}}
+		seqs: slices.Clone(p.seqs), starts: slices.Clone(p.starts), rows: slices.Clone(p.rows), kept: p.kept.with(p.kept.values())}}
 	for _, q := range p.seqs {
 		s.seqs = append(s.seqs, spanSeq{hooks: slices.Clone(q.hooks), target: q.targetTaken})
 	}

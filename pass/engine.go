@@ -109,6 +109,7 @@ func (e *Engine) BeginAt(boundary int, seqs ...*Seq) (*Pass, error) {
 
 // BeginTaped is Begin on a context that the caller records gradients in: see
 // package grad. The values of the pass live in c until its tape ends.
+// [Pass.RestartTaped] does the same without allocating.
 func (e *Engine) BeginTaped(c *op.Ctx, seqs ...*Seq) (*Pass, error) {
 	return e.begin(c, 0, seqs)
 }

@@ -32,7 +32,9 @@ func (p *Pass) HeadVal(name string, rows ...int) (op.Val, error) {
 	}
 	p.closeHead()
 	var index []int32
-	if !p.taped { // a tape would read it later
+	if p.taped { // it reads them later
+		index = op.Room[int32](p.c, len(rows))[:0]
+	} else {
 		p.ids = slices.Grow(p.ids[:0], len(rows))
 		index = p.ids[:0]
 	}

@@ -74,6 +74,10 @@ func (p *Pass) embed(boundary int) error {
 		return fmt.Errorf("%w: boundary %d of %d layers", ErrBoundary, boundary, len(p.e.layers))
 	}
 	p.ids = p.ids[:0]
+	if p.taped { // it reads them later
+		n := p.fresh(boundary)
+		p.ids, p.rows = op.Room[int32](p.c, n)[:0], op.Room[Row](p.c, n)[:0]
+	}
 	for i, q := range p.seqs {
 		p.take(int32(i), q, boundary)
 	}
@@ -96,6 +100,22 @@ func (p *Pass) embed(boundary int) error {
 	p.c.Close(sc)
 	p.renumber(boundary)
 	return nil
+}
+
+// fresh is how many rows take adds.
+func (p *Pass) fresh(boundary int) int {
+	n := 0
+	for _, q := range p.seqs {
+		switch {
+		case boundary > 0:
+			n += len(q.Target) - q.targetTaken
+		case q.Input != nil:
+			n += 1 - min(q.taken, 1)
+		default:
+			n += len(q.Tokens) - q.taken
+		}
+	}
+	return n
 }
 
 // take adds the rows of one sequence.
@@ -241,6 +261,25 @@ func (p *Pass) Restart(seqs ...*Seq) error {
 	return nil
 }
 
+// RestartTaped is [Engine.BeginTaped] on the memory of a taped pass that has ended.
+// What tapes hold is their contexts', so those of earlier passes may still be at
+// work.
+func (p *Pass) RestartTaped(c *op.Ctx, seqs ...*Seq) error {
+	if !p.ended || !p.taped || len(seqs) == 0 {
+		return fmt.Errorf("%w: taped restart of a pass that isn't taped or hasn't ended, or with no sequence", ErrEmpty)
+	}
+	p.c = c
+	if err := p.begin(p.e, seqs); err != nil {
+		p.End()
+		return err
+	}
+	if err := p.embed(0); err != nil {
+		p.abort()
+		return err
+	}
+	return nil
+}
+
 // End gives the pass's buffers back. What its sequences remember stays. A
 // second End does nothing.
 func (p *Pass) End() {
@@ -252,7 +291,11 @@ func (p *Pass) End() {
 	if !p.taped {
 		p.e.recycle(p.c)
 	}
+	kept, state := p.kept.Side, p.state.Side
+	clear(kept)
+	clear(state)
 	p.c, p.streams, p.kept, p.state = nil, streams{}, State{}, State{}
+	p.kept.Side, p.state.Side = kept, state // for RestartTaped
 }
 
 // Streams returns what crosses the boundary that p is at. For a taped pass

@@ -29,7 +29,7 @@ type Seq struct {
 	// network asks for that; nil: nothing. To be set before the first pass.
 	Adapter Adapter
 	// Transient sequences remember nothing: a layer's memory is freed when
-	// the layer has ended. For passes that only select.
+	// the layer has ended. For passes that only select, and for training.
 	Transient bool
 
 	hooks       []hook // watchers and edits
@@ -86,6 +86,14 @@ func (q *Seq) Select(idx []int) *Seq {
 		s.Tokens[i] = q.Tokens[x]
 	}
 	return s
+}
+
+// Reset makes the next pass begin with the first token again: layers remember
+// nothing of the sequence. It keeps its fields, its watchers and its edits. For
+// loops that put other tokens, or another input, into one sequence.
+func (q *Seq) Reset() {
+	clear(q.mem)
+	q.taken, q.targetTaken, q.next, q.shifts, q.reserve = 0, 0, 0, q.shifts[:0], 0
 }
 
 // Append adds tokens for the next pass.

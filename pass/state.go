@@ -63,7 +63,13 @@ func (s *State) SetRows(rows []Row) {
 // slices of their own.
 func (s *State) index() {
 	if s.p.taped {
-		s.groups, s.pos = nil, nil
+		groups := 0
+		for i, r := range s.Rows {
+			if i == 0 || r.Seq != s.Rows[i-1].Seq {
+				groups++
+			}
+		}
+		s.groups, s.pos = op.Room[Group](s.p.c, groups), op.Room[int32](s.p.c, len(s.Rows))
 	}
 	s.groups, s.pos = s.groups[:0], s.pos[:0]
 	for i, r := range s.Rows {
@@ -163,6 +169,12 @@ func (s *State) Attend(q, k, v op.Val, h Heads) op.Val {
 	c := s.p.c
 	spec := s.spec(h, true)
 	for _, g := range s.groups {
+		run := op.Run{Queries: g.To - g.From, Keys: g.To - g.From, KeyFrom: g.From, Pos: s.pos[g.From:g.To]}
+		if s.forgets(g) {
+			run.Kind = s.p.e.kind(g.Seq)
+			spec.Runs = append(spec.Runs, run)
+			continue
+		}
 		m, ok := s.Memory(g).(*KV)
 		if !ok {
 			c.Fail(fmt.Errorf("pass: layer %d attends without a KV memory", s.layer))
@@ -180,7 +192,8 @@ func (s *State) Attend(q, k, v op.Val, h Heads) op.Val {
 			m.Reserve(m.Longest() + g.To - g.From + g.Seq.reserve)
 		}
 		s.checkpoint(m)
-		spec.Runs = append(spec.Runs, op.Run{Queries: g.To - g.From, Keys: g.To - g.From, KeyFrom: g.From, Pos: s.pos[g.From:g.To], Cache: m.Cache})
+		run.Cache = m.Cache
+		spec.Runs = append(spec.Runs, run)
 	}
 	z := op.Attention(c, q, k, v, spec)
 	if c.Err() == nil && s.p.hooked && len(s.p.peek) == 0 && !c.Repeating() {
@@ -192,6 +205,12 @@ func (s *State) Attend(q, k, v op.Val, h Heads) op.Val {
 		}
 	}
 	return z
+}
+
+// forgets reports whether nobody needs what attention remembers of g's sequence
+// but the tape: the context has room for that.
+func (s *State) forgets(g Group) bool {
+	return s.p.taped && !s.p.hooked && g.Seq.Transient && g.Seq.mem[s.layer] == nil
 }
 
 // AttendTo is attention of the rows to a side stream of the same sequences,
@@ -219,7 +238,8 @@ func (s *State) AttendTo(q, k, v op.Val, side []Row, h Heads) op.Val {
 func (s *State) spec(h Heads, causal bool) *op.AttentionSpec {
 	spec := &s.attend
 	if s.p.taped {
-		spec = &op.AttentionSpec{}
+		spec = &op.Room[op.AttentionSpec](s.p.c, 1)[0]
+		spec.Runs = op.Room[op.Run](s.p.c, len(s.groups))
 	}
 	spec.Heads, spec.Causal, spec.Runs = h, causal, spec.Runs[:0]
 	return spec

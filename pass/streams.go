@@ -52,7 +52,7 @@ func (p *Pass) sideRows(b *buffer) []Row {
 func (s *State) reset(p *Pass, layer, lo int, rows []Row) {
 	s.p, s.layer, s.lo, s.done = p, layer, lo, false
 	s.X, s.Rows = op.Val{}, rows
-	if p.taped || s.Side == nil {
+	if s.Side == nil {
 		s.Side = map[Key]Stream{}
 	}
 	clear(s.Side)
@@ -146,8 +146,10 @@ func (p *Pass) store(s *State) error {
 		return err
 	}
 	if p.taped {
+		old := p.kept.Side
 		p.kept = *s
-		p.rows = slices.Clone(s.Rows)
+		s.Side = old // two maps that change places
+		p.rows = append(op.Room[Row](p.c, len(s.Rows))[:0], s.Rows...)
 		return nil
 	}
 	t := &p.streams

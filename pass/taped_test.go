@@ -131,3 +131,61 @@ func TestGradientOfALaterChunk(t *testing.T) {
 		}
 	}
 }
+
+// A restarted pass gives the bits of a new one, whatever its memory held, and the
+// tape of the pass before may still be at work.
+func TestRestartTaped(t *testing.T) {
+	n := decoder(t, tensor.F32)
+	e := engine(t, n, pass.Options{})
+	for _, w := range n.Weights() {
+		w.Train()
+	}
+	c := e.NewCtx()
+	q := pass.NewSeq()
+	q.Transient = true
+	var last *pass.Pass
+	begin := func(restart bool, ids []int32) op.Val {
+		q.Reset()
+		q.Tokens = ids
+		p, err := last, error(nil)
+		if restart {
+			err = p.RestartTaped(c, q)
+		} else {
+			p, err = e.BeginTaped(c, q)
+		}
+		must(t, err)
+		must(t, p.Run(bg, 0, 3))
+		v, err := p.HeadVal("logits", 0, len(ids)-1)
+		must(t, err)
+		p.End()
+		last = p
+		return op.CrossEntropy(c, v, []int32{1, 2})
+	}
+	run := func(restart bool) []float32 {
+		for _, w := range n.Weights() {
+			clear(w.Grad)
+		}
+		tape := grad.Start(c)
+		defer tape.End()
+		a, b := begin(restart, tokens(1, 70, 50)), begin(restart, tokens(2, 9, 50))
+		must(t, tape.BackwardFrom(grad.Seed{Val: b, Grad: []float32{1}}, grad.Seed{Val: a, Grad: []float32{1}}))
+		var g []float32
+		for _, w := range n.Weights() {
+			g = append(g, w.Grad...)
+		}
+		return g
+	}
+	want := run(false)
+	passtest.Same(t, "gradients of restarted passes", run(true), want)
+	passtest.Same(t, "gradients of restarted passes, again", run(true), want)
+
+	untaped, err := e.Begin(pass.NewSeq(1, 2))
+	must(t, err)
+	if err := untaped.RestartTaped(c, q); err == nil {
+		t.Error("an untaped pass was restarted with a tape")
+	}
+	untaped.End()
+	if err := untaped.RestartTaped(c, q); err == nil {
+		t.Error("an untaped pass that has ended was restarted with a tape")
+	}
+}

@@ -69,15 +69,21 @@ func (c Chart) SVG() []byte {
 	if c.Foot != "" {
 		height += 20
 	}
+	// A legend of more than two rows moves the plot down.
+	down := max(0, (len(c.Lines)+1)/2-2) * legendHeight
 	var b bytes.Buffer
-	begin(&b, chartWidth, height, c.Title, left, 24)
+	begin(&b, chartWidth, height+down, c.Title, left, 24)
+	for i, l := range c.Lines {
+		l.legend(&b, i)
+	}
+	fmt.Fprintf(&b, `<g transform="translate(0 %d)">`+"\n", down)
 	for y := 0.0; y <= limit*1.001; y += step {
 		fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
 			left, chartWidth-right, rise(y), rise(y), left-8, rise(y)+4, number(y))
 	}
 	last := math.Inf(-1)
 	for _, x := range xs {
-		if place(x)-last < 24 { // its label would be in the way of the one before
+		if place(x)-last < float64(max(24, 9*len(number(x)))) { // its label would be in the way of the one before
 			continue
 		}
 		last = place(x)
@@ -87,10 +93,11 @@ func (c Chart) SVG() []byte {
 	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle">%s</text>
 <text transform="translate(16 %d) rotate(-90)" text-anchor="middle">%s</text>
 `, left+plotWidth/2, chartHeight-10, html.EscapeString(c.X), top+plotHeight/2, html.EscapeString(c.Y))
-	for i, l := range c.Lines {
-		l.draw(&b, i, c.Y, place, rise)
+	for _, l := range c.Lines {
+		l.draw(&b, c.Y, place, rise)
 	}
-	end(&b, c.Foot, left, height-8)
+	b.WriteString("</g>\n")
+	end(&b, c.Foot, left, height+down-8)
 	return b.Bytes()
 }
 
@@ -119,12 +126,25 @@ func (l Line) spread(i int) float64 {
 	return 0
 }
 
-// draw adds a line, a dot for each point, and its place in the legend.
-func (l Line) draw(b *bytes.Buffer, i int, unit string, place, rise func(float64) float64) {
-	color, dash := lineColors[l.Color%len(lineColors)], ""
+// look is the colour of a line, and how it is dashed.
+func (l Line) look() (color, dash string) {
 	if l.Dashed {
 		dash = ` stroke-dasharray="6 4"`
 	}
+	return lineColors[l.Color%len(lineColors)], dash
+}
+
+// legend adds the line's place in the legend, the ith.
+func (l Line) legend(b *bytes.Buffer, i int) {
+	color, dash := l.look()
+	x, y := left+i%2*legendColumn, 46+i/2*legendHeight
+	fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%d" y2="%d" stroke="%s" stroke-width="2.2"%s/><text x="%d" y="%d">%s</text>`+"\n",
+		x, x+28, y-4, y-4, color, dash, x+36, y, html.EscapeString(l.Label))
+}
+
+// draw adds a line and a dot for each point.
+func (l Line) draw(b *bytes.Buffer, unit string, place, rise func(float64) float64) {
+	color, dash := l.look()
 	var path, dots bytes.Buffer
 	for i, p := range l.Points {
 		if s := l.spread(i); s > 0 {
@@ -136,9 +156,6 @@ func (l Line) draw(b *bytes.Buffer, i int, unit string, place, rise func(float64
 	if path.Len() > 0 {
 		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2.2"%s/>%s`+"\n", bytes.TrimSpace(path.Bytes()), color, dash, dots.Bytes())
 	}
-	x, y := left+i%2*legendColumn, 46+i/2*legendHeight
-	fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%d" y2="%d" stroke="%s" stroke-width="2.2"%s/><text x="%d" y="%d">%s</text>`+"\n",
-		x, x+28, y-4, y-4, color, dash, x+36, y, html.EscapeString(l.Label))
 }
 
 // niceStep is 1, 2 or 5 times a power of ten, at least x.

@@ -37,3 +37,18 @@ func TestChartOfLittle(t *testing.T) {
 		texts(t, c.SVG())
 	}
 }
+
+// A spread is a bar from as far below its point to as far above, which the axis has room
+// for and which doesn't leave the chart below.
+func TestChartShowsSpread(t *testing.T) {
+	c := plot.Chart{Lines: []plot.Line{{Points: []plot.Point{{1, 10}, {2, 20}}, Spread: []float64{30, 0}}}}
+	svg := string(c.SVG())
+	if n := strings.Count(svg, `stroke-opacity`); n != 1 {
+		t.Errorf("%d bars, want 1: %s", n, svg)
+	}
+	// The axis goes to 40: the bar of 10 ± 30 is all of its height.
+	if want := `<line x1="70" x2="70" y1="348.0" y2="84.0"`; !strings.Contains(svg, want) {
+		t.Errorf("no %s in %s", want, svg)
+	}
+	texts(t, c.SVG())
+}

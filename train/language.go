@@ -23,6 +23,7 @@ type Language struct {
 	seqs    []*pass.Seq
 	rows    []int
 	targets []int32
+	last    last
 }
 
 // Span is how many layers of a checkpointed network are computed again at once: the
@@ -40,7 +41,7 @@ func (t *Language) Loss(c *op.Ctx, b *dataset.Batch, _ Step) ([]Term, error) {
 	if err := t.inputs(b); err != nil {
 		return nil, err
 	}
-	p, err := t.Engine.BeginTaped(c, t.seqs...)
+	p, err := t.last.begin(t.Engine, c, t.seqs)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,10 @@ func (t *Language) Loss(c *op.Ctx, b *dataset.Batch, _ Step) ([]Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Term{{"cross_entropy", op.CrossEntropy(c, logits, t.targets), 1}}, nil
+	terms := op.Room[Term](c, 1)
+	targets := append(op.Room[int32](c, len(t.targets))[:0], t.targets...) // the tape reads them later
+	terms[0] = Term{"cross_entropy", op.CrossEntropy(c, logits, targets), 1}
+	return terms, nil
 }
 
 // inputs makes sequences of a batch, and lists the rows that have a target.
@@ -70,7 +74,7 @@ func (t *Language) inputs(b *dataset.Batch) error {
 	if b.Targets != nil && len(b.Targets) != b.Len() {
 		return fmt.Errorf("train: a batch of %d examples with targets for %d", b.Len(), len(b.Targets))
 	}
-	t.seqs, t.rows, t.targets = t.seqs[:0], t.rows[:0], t.targets[:0]
+	t.seqs, t.rows, t.targets = t.last.sequences(b.Len()), t.rows[:0], t.targets[:0]
 	row := 0
 	for i, ids := range b.Tokens {
 		in, out := ids, []int32(nil)
@@ -82,9 +86,7 @@ func (t *Language) inputs(b *dataset.Batch) error {
 		} else if out = b.Targets[i]; len(out) != len(in) {
 			return fmt.Errorf("train: example %d has %d tokens and %d targets", b.Index[i], len(in), len(out))
 		}
-		s := pass.NewSeq(in...)
-		s.Transient = true
-		t.seqs = append(t.seqs, s)
+		t.seqs[i].Tokens = in
 		for _, target := range out {
 			if target != op.Ignore {
 				t.rows, t.targets = append(t.rows, row), append(t.targets, target)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 
 	"github.com/micaml/mica/internal/atomicfile"
@@ -21,6 +22,32 @@ type Line struct {
 	// "rate" of learning.
 	Training   Metrics `json:"training,omitempty"`
 	Evaluation Metrics `json:"evaluation,omitempty"`
+}
+
+// MarshalJSON writes what isn't finite as null, which JSON has no number for.
+func (m Metrics) MarshalJSON() ([]byte, error) {
+	out := make(map[string]*float64, len(m))
+	for k, x := range m {
+		if out[k] = nil; !math.IsNaN(x) && !math.IsInf(x, 0) {
+			out[k] = &x
+		}
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON reads null as NaN.
+func (m *Metrics) UnmarshalJSON(b []byte) error {
+	var in map[string]*float64
+	if err := json.Unmarshal(b, &in); err != nil {
+		return err
+	}
+	*m = make(Metrics, len(in))
+	for k, x := range in {
+		if (*m)[k] = math.NaN(); x != nil {
+			(*m)[k] = *x
+		}
+	}
+	return nil
 }
 
 // maxLine bounds a line of a log.

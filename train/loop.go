@@ -167,27 +167,33 @@ func (l *Loop) RunTo(ctx context.Context, step int) (err error) {
 		if ctx.Err() != nil {
 			return l.ended(ctx, ctx.Err())
 		}
-		if err := l.step(ctx); err != nil {
-			return l.ended(ctx, fmt.Errorf("train: step %d: %w", l.at.Step, err))
+		if err := l.step(); err != nil {
+			return fmt.Errorf("train: step %d: %w", l.at.Step, err)
+		}
+		if l.log != nil && (l.at.Step%l.o.LogEvery == 0 || l.at.Step == l.o.Steps) {
+			if err := l.log.line(l.line(l.o.Rate.At(l.at.Step - 1))); err != nil {
+				return err
+			}
 		}
 	}
 }
 
 // ended saves what is there if err is that ctx has ended: it stands between two steps.
 func (l *Loop) ended(ctx context.Context, err error) error {
-	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
 		return err
 	}
 	return errors.Join(ctx.Err(), l.save())
 }
 
-// step takes one step. After an error the weights are as they were.
-func (l *Loop) step(ctx context.Context) error {
+// step takes one step. After an error the weights are as they were. It can't be
+// interrupted: its batches leave traces in statistics and tables.
+func (l *Loop) step() error {
 	start := time.Now()
 	total := 0.0
 	l.opt.Zero()
 	for micro := range l.o.Accumulate {
-		b, err := l.data.Next(ctx)
+		b, err := l.data.Next(context.Background())
 		if err != nil {
 			return err
 		}
@@ -215,9 +221,6 @@ func (l *Loop) step(ctx context.Context) error {
 	if l.o.Progress != nil {
 		l.o.Progress(Progress{Step: l.at.Step, Steps: l.o.Steps, Epoch: l.at.Position.Epoch, Loss: total, Rate: rate,
 			Left: l.pace.left(l.o.Steps - l.at.Step)})
-	}
-	if l.log != nil && (l.at.Step%l.o.LogEvery == 0 || l.at.Step == l.o.Steps) {
-		return l.log.line(l.line(rate))
 	}
 	return nil
 }

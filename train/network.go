@@ -21,7 +21,9 @@ type CrossEntropy struct{ Smoothing float32 }
 
 // Terms is one: "cross_entropy".
 func (k CrossEntropy) Terms(c *op.Ctx, logits op.Val, b *dataset.Batch, _ Step) ([]Term, error) {
-	return []Term{{"cross_entropy", op.SmoothedCrossEntropy(c, logits, b.Labels, k.Smoothing, nil), 1}}, nil
+	terms := op.Room[Term](c, 1)
+	terms[0] = Term{"cross_entropy", op.SmoothedCrossEntropy(c, logits, b.Labels, k.Smoothing, nil), 1}
+	return terms, nil
 }
 
 // Classifier is the task to tell classes of examples. Its network takes each
@@ -33,8 +35,8 @@ type Classifier struct {
 	Criterion Criterion    // nil: CrossEntropy
 	Head      string       // "" means "logits"
 
-	seqs []*pass.Seq
 	rows []int
+	last last
 }
 
 // NewCtx is the engine's.
@@ -86,7 +88,7 @@ func (t *Classifier) Classify(c *op.Ctx, b *dataset.Batch, s Step) (op.Val, erro
 		n.Training(s.Clock())
 		defer n.Inference()
 	}
-	p, err := t.Engine.BeginTaped(c, seqs...)
+	p, err := t.last.begin(t.Engine, c, seqs)
 	if err != nil {
 		return op.Val{}, err
 	}
@@ -128,13 +130,11 @@ func (t *Classifier) inputs(b *dataset.Batch) ([]*pass.Seq, error) {
 		return nil, fmt.Errorf("train: a batch of %d examples with %d numbers", n, len(b.X))
 	}
 	width := len(b.X) / n
-	for len(t.seqs) < n {
-		t.seqs = append(t.seqs, nil)
+	seqs := t.last.sequences(n)
+	for i, q := range seqs {
+		q.Input = b.X[i*width : (i+1)*width]
 	}
-	for i := range n {
-		t.seqs[i] = &pass.Seq{Input: b.X[i*width : (i+1)*width], Transient: true}
-	}
-	return t.seqs[:n], nil
+	return seqs, nil
 }
 
 // first returns the first row of each sequence.

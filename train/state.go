@@ -20,10 +20,11 @@ type state struct {
 	Position dataset.Position `json:"position"`
 	// Evaluated is the step of the last evaluation.
 	Evaluated int `json:"evaluated"`
-	// Best is the best of the metric that decides so far, and Worse how many
-	// evaluations have come since.
-	Best  *float64 `json:"best,omitempty"`
-	Worse int      `json:"worse,omitempty"`
+	// Best is the best of the metric that decides so far, after BestStep, and Worse how
+	// many evaluations have come since.
+	Best     *float64 `json:"best,omitempty"`
+	BestStep int      `json:"best_step,omitempty"`
+	Worse    int      `json:"worse,omitempty"`
 	// Sums are of the terms since the last line of the log, over Summed steps.
 	Sums   Metrics `json:"sums"`
 	Summed int     `json:"summed"`
@@ -39,8 +40,9 @@ func (s *state) judge(name string, m Metrics) (better bool, err error) {
 	if !ok {
 		return false, fmt.Errorf("train: the best checkpoint is that of the metric %q, and the evaluation measures %s", key, strings.Join(slices.Sorted(maps.Keys(m)), ", "))
 	}
-	if s.Best == nil && !math.IsNaN(x) || s.Best != nil && (less && x < *s.Best || !less && x > *s.Best) {
-		s.Best, s.Worse = &x, 0
+	finite := !math.IsNaN(x) && !math.IsInf(x, 0)
+	if finite && (s.Best == nil || less && x < *s.Best || !less && x > *s.Best) {
+		s.Best, s.BestStep, s.Worse = &x, s.Step, 0
 		return true, nil
 	}
 	s.Worse++
@@ -130,6 +132,9 @@ func (l *Loop) ResumeFrom(c *checkpoint.Checkpoint) error {
 		return fmt.Errorf("train: %s: %w", c.Path, err)
 	}
 	l.saved = l.at.Step
+	if l.at.Best != nil && l.at.BestStep == c.Step && l.o.Checkpoints != nil {
+		return l.o.Checkpoints.MarkBest(c.Step) // the process may have died before it did
+	}
 	return nil
 }
 

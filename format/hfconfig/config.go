@@ -23,6 +23,24 @@ type Config struct {
 // Has reports whether the key is there and not null.
 func (c *Config) Has(key string) bool { return c.find(key) != nil }
 
+// Empty reports whether the key says nothing: it is absent, null or false, or a text,
+// an array or an object with nothing in it.
+func (c *Config) Empty(key string) bool {
+	switch v := c.find(key).(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
 // Keys returns the keys of the object that key leads to, sorted; "" is the
 // outermost. There are none if it is no object.
 func (c *Config) Keys(key string) []string {

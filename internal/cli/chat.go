@@ -32,7 +32,7 @@ of JSON.`,
   mica chat smollm2 --system "Answer in one sentence." --temp 0.7
   mica chat smollm2 --cache streaming:budget=1024
   printf 'Who wrote Opticks?\nIn which year?\n' | mica chat smollm2`,
-	flags: []string{"model", "system", "predict", "context", "kv-cache", "mode", "temp", "top-k", "top-p", "seed", "threads", "verbose"},
+	flags: []string{"model", "adapter", "system", "predict", "context", "kv-cache", "mode", "temp", "top-k", "top-p", "seed", "threads", "verbose"},
 	run:   runChat,
 }
 
@@ -43,6 +43,7 @@ type session struct {
 	eng     *pass.Engine
 	context int    // tokens at most
 	digest  string // of the model, for --json
+	adapter *adapterInfo
 	in      lineReader
 	cache   chatCache
 	talking bool // with a person at a terminal
@@ -74,6 +75,9 @@ func runChat(ctx context.Context, c *call) error {
 		return usage("`mica run --raw` lets it continue a text", "%s: no chat template: the model isn't made for talking", m.file.Name)
 	}
 	s := &session{call: c, m: m, in: in, cache: cache, talking: talking}
+	if s.adapter, err = c.adapt(m); err != nil {
+		return err
+	}
 	if s.context, err = c.contextOf(m); err != nil {
 		return err
 	}

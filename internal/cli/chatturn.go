@@ -19,22 +19,23 @@ import (
 // of run --json.
 type reply struct {
 	head
-	Turn         int     `json:"turn"` // from 1
-	Text         string  `json:"text"`
-	TokenIDs     []int32 `json:"token_ids"`
-	PromptTokens int     `json:"prompt_tokens"` // of the whole chat so far
-	NewTokens    int     `json:"new_tokens"`    // of these, what this turn has computed
-	LoadMS       float64 `json:"load_ms"`
-	PrefillMS    float64 `json:"prefill_ms"`
-	FirstTokenMS float64 `json:"first_token_ms"`
-	DecodeRate   float64 `json:"decode_tokens_per_s"`
-	PrefillRate  float64 `json:"prefill_tokens_per_s"` // of the new tokens
-	Mode         string  `json:"mode"`
-	Threads      int     `json:"threads"`
-	KVBytes      int64   `json:"kv_bytes"`
-	PeakRSS      int64   `json:"peak_rss_bytes"`
-	Finish       string  `json:"finish_reason"` // "stop", "length", "context", "interrupted"
-	Cache        *cached `json:"cache"`         // what this turn has forgotten of the beginning; null: nothing
+	Turn         int          `json:"turn"` // from 1
+	Text         string       `json:"text"`
+	TokenIDs     []int32      `json:"token_ids"`
+	PromptTokens int          `json:"prompt_tokens"` // of the whole chat so far
+	NewTokens    int          `json:"new_tokens"`    // of these, what this turn has computed
+	LoadMS       float64      `json:"load_ms"`
+	PrefillMS    float64      `json:"prefill_ms"`
+	FirstTokenMS float64      `json:"first_token_ms"`
+	DecodeRate   float64      `json:"decode_tokens_per_s"`
+	PrefillRate  float64      `json:"prefill_tokens_per_s"` // of the new tokens
+	Mode         string       `json:"mode"`
+	Threads      int          `json:"threads"`
+	KVBytes      int64        `json:"kv_bytes"`
+	PeakRSS      int64        `json:"peak_rss_bytes"`
+	Finish       string       `json:"finish_reason"` // "stop", "length", "context", "interrupted"
+	Adapter      *adapterInfo `json:"adapter"`
+	Cache        *cached      `json:"cache"` // what this turn has forgotten of the beginning; null: nothing
 
 	decode time.Duration
 }
@@ -223,7 +224,7 @@ func (s *session) generate(ctx context.Context, seq *pass.Seq, start time.Time) 
 // show tells what there is to tell of an answer, or all of it in JSON.
 func (s *session) show(r *reply) error {
 	if s.set.json {
-		r.head = s.head(s.digest)
+		r.head, r.Adapter = s.head(s.digest), s.adapter
 		e := json.NewEncoder(s.out)
 		e.SetEscapeHTML(false)
 		return e.Encode(r) // one line

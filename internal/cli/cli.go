@@ -33,7 +33,7 @@ type verb struct {
 
 // verbs are all verbs, in the order of the help.
 var verbs = []verb{
-	demoVerb, runVerb, chatVerb, lensVerb, needleVerb, evalVerb, verifyVerb, benchVerb, tokenizeVerb, templateVerb,
+	demoVerb, runVerb, chatVerb, lensVerb, needleVerb, evalVerb, verifyVerb, benchVerb, trainVerb, tokenizeVerb, tokenizerVerb, templateVerb,
 	pullVerb, listVerb, showVerb, checkFileVerb, rmVerb, papersVerb, reproduceVerb, doctorVerb, envVerb, completionVerb, versionVerb,
 }
 

@@ -56,6 +56,9 @@ func runScripts(t *testing.T, dir string, more func(*testscript.Env)) {
 			if more != nil {
 				more(env)
 			}
+			if err := writeAdapter(filepath.Join(env.WorkDir, "adapter")); err != nil {
+				return err
+			}
 			return os.WriteFile(filepath.Join(env.WorkDir, "tiny.gguf"), model, 0o644)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -21,17 +21,20 @@ type settings struct {
 	lengths, needleDepths       string
 	methods, fact, folder       string
 	reference, task             string
+	adapter                     string
 	evalMethods                 string
+	sets                        string // --set, one on each line
 
 	predict, context, threads int
 	topK, top, gen, repeat    int
-	trials, answer            int
+	trials, answer, vocab     int
 	window, stride, windows   int
 	temp, topP                float64
 	seed                      uint64
 
 	json, quiet, verbose, raw, showKept, special, byOp, mark bool
 	acceptLicence, yes, findLayer, fresh, quick, store       bool
+	plan, resume, schema                                     bool
 }
 
 func defaults() *settings {
@@ -39,7 +42,7 @@ func defaults() *settings {
 		mode: "fast", color: "auto", layers: "all", topK: 40, topP: 0.95,
 		top: 5, gen: 128, repeat: 3, prompts: "512", depths: "0", rows: "0",
 		lengths: "1000,2000,4000", needleDepths: "0,25,50,75,100", methods: "gemfilter snapkv", fact: "number", trials: 1, answer: 32,
-		window: 1024,
+		window: 1024, vocab: 4096,
 	}
 }
 
@@ -78,6 +81,7 @@ var options = []option{
 	{key: "threads", short: "t", arg: "N", help: "threads; 0: one for each core", value: whole(0, 1024, func(s *settings) *int { return &s.threads })},
 	{key: "mode", arg: "MODE", help: "numeric mode: exact (float32) or fast (8-bit rows, f16 cache)", value: choice([]string{"exact", "fast"}, func(s *settings) *string { return &s.mode })},
 	{key: "select", arg: "METHOD", help: "keep only some tokens of the prompt: " + strings.Join(methodUsage(methods), ", "), value: text(func(s *settings) *string { return &s.selection })},
+	{key: "adapter", arg: "FOLDER", help: "put a LoRA adapter on the model: a folder of PEFT's, with adapter_config.json", value: text(func(s *settings) *string { return &s.adapter })},
 	// MICA_CACHE is the folder of the models.
 	{key: "kv-cache", name: "cache", arg: "METHOD", help: "remember only some keys and values: " + strings.Join(methodNames(caches), ", "), value: text(func(s *settings) *string { return &s.cache })},
 	{key: "show-kept", help: "show what the selection kept, with the gaps", value: toggle(func(s *settings) *bool { return &s.showKept })},
@@ -109,6 +113,12 @@ var options = []option{
 	{key: "quick", help: "check the machinery in less than a minute", value: toggle(func(s *settings) *bool { return &s.quick })},
 	{key: "folder", name: "output", short: "o", arg: "FOLDER", help: "write report and pictures to FOLDER, not to ./mica-PAPER", value: text(func(s *settings) *string { return &s.folder })},
 	{key: "store", help: "in a checkout of mica: replace the stored results of the paper", value: toggle(func(s *settings) *bool { return &s.store })},
+	{key: "train-folder", name: "output", short: "o", arg: "FOLDER", help: "write everything to FOLDER, not to ./mica-RECIPE", value: text(func(s *settings) *string { return &s.folder })},
+	{key: "plan", help: "show what would be trained, and what it takes; train nothing", value: toggle(func(s *settings) *bool { return &s.plan })},
+	{key: "resume", help: "go on from the newest checkpoint", value: toggle(func(s *settings) *bool { return &s.resume })},
+	{key: "set", arg: "KEY=VALUE", help: "set a field of the recipe, such as steps=100 or network.layers=4; may come again", value: lines(func(s *settings) *string { return &s.sets })},
+	{key: "schema", help: "print the JSON Schema of recipes", value: toggle(func(s *settings) *bool { return &s.schema })},
+	{key: "vocab", arg: "N", help: "tokens of the vocabulary", value: whole(257, 1<<20, func(s *settings) *int { return &s.vocab })},
 	{key: "layers", arg: "LIST", help: "layers to look at: 0-11, 4,8, -1 (the last), all", value: text(func(s *settings) *string { return &s.layers })},
 	{key: "top", arg: "N", help: "guesses to give for each position", value: whole(1, 1000, func(s *settings) *int { return &s.top })},
 	{key: "target", arg: "TOKEN", help: "token whose rank to follow, such as \" Paris\"", value: text(func(s *settings) *string { return &s.target })},
@@ -162,6 +172,13 @@ func (v value[T]) Set(s string) error {
 func text(at func(*settings) *string) func(*settings) pflag.Value {
 	return func(s *settings) pflag.Value {
 		return value[string]{at(s), func(s string) (string, error) { return s, nil }, func(s string) string { return s }}
+	}
+}
+
+// lines collects the values of a flag that may come several times, one on each line.
+func lines(at func(*settings) *string) func(*settings) pflag.Value {
+	return func(s *settings) pflag.Value {
+		return value[string]{at(s), func(x string) (string, error) { return strings.TrimPrefix(*at(s)+"\n"+x, "\n"), nil }, func(s string) string { return s }}
 	}
 }
 

@@ -230,7 +230,10 @@ func (c *call) progress() (report func(done, total int, what string), stop func(
 
 // reproduceCommand is the command line that does the same again.
 func (c *call) reproduceCommand(p paper.Paper) string {
-	s := fmt.Sprintf("mica reproduce %s --seed %d --mode %s", p.Slug, c.set.seed, c.set.mode)
+	s := fmt.Sprintf("mica reproduce %s --seed %d", p.Slug, c.set.seed)
+	if p.Experiment.Model != "" {
+		s += " --mode " + c.set.mode
+	}
 	if c.set.threads > 0 {
 		s += fmt.Sprintf(" --threads %d", c.set.threads)
 	}
@@ -253,9 +256,13 @@ func (d *reproduceDoc) write(to, pictures, title string) error {
 	if err := e.Encode(d); err != nil {
 		return err
 	}
+	model := "SHA-256 " + d.Digest
+	if d.Digest == "" {
+		model = "none; the experiment trains its own networks"
+	}
 	where := [][2]string{
 		{"command", "`" + d.Command + "`"}, {"date", d.Date}, {"seed", fmt.Sprint(d.Seed)}, {"mode", d.Mode},
-		{"model", "SHA-256 " + d.Digest}, {"mica", d.Mica},
+		{"model", model}, {"mica", d.Mica},
 		{"machine", fmt.Sprintf("%s, %d cores, %s/%s, %s kernels", d.Machine.CPU, d.Machine.Cores, d.Machine.OS, d.Machine.Arch, d.Machine.Kernels)},
 	}
 	files := map[string][]byte{"results.json": b.Bytes(), "RESULTS.md": d.Markdown(title, where)}

@@ -30,7 +30,7 @@ values that each head of each layer has room for:
   mica run smollm2 -f notes.txt -p "When is the review?" --select gemfilter --show-kept
   mica run smollm2 -f notes.txt -p "When is the review?" --cache snapkv:budget=256 -v
   git log -5 | mica run smollm2 -f - -p "What changed?"`,
-	flags: []string{"model", "prompt", "file", "system", "raw", "predict", "context", "select", "show-kept", "kv-cache",
+	flags: []string{"model", "prompt", "file", "system", "raw", "adapter", "predict", "context", "select", "show-kept", "kv-cache",
 		"mode", "temp", "top-k", "top-p", "seed", "threads", "verbose"},
 	run: runRun,
 }
@@ -38,23 +38,24 @@ values that each head of each layer has room for:
 // answer is what a run has found: the document of run --json.
 type answer struct {
 	head
-	Text         string    `json:"text"`
-	TokenIDs     []int32   `json:"token_ids"`
-	PromptTokens int       `json:"prompt_tokens"`
-	KeptTokens   int       `json:"kept_tokens"`
-	LoadMS       float64   `json:"load_ms"`
-	SelectMS     float64   `json:"select_ms"`
-	PrefillMS    float64   `json:"prefill_ms"`     // selection and second prefill together
-	FirstTokenMS float64   `json:"first_token_ms"` // from text to first token, without loading
-	DecodeRate   float64   `json:"decode_tokens_per_s"`
-	PrefillRate  float64   `json:"prefill_tokens_per_s"` // of the whole prompt
-	Mode         string    `json:"mode"`
-	Threads      int       `json:"threads"`
-	KVBytes      int64     `json:"kv_bytes"`
-	PeakRSS      int64     `json:"peak_rss_bytes"`
-	Finish       string    `json:"finish_reason"`
-	Select       *selected `json:"select"`
-	Cache        *cached   `json:"cache"`
+	Text         string       `json:"text"`
+	TokenIDs     []int32      `json:"token_ids"`
+	PromptTokens int          `json:"prompt_tokens"`
+	KeptTokens   int          `json:"kept_tokens"`
+	LoadMS       float64      `json:"load_ms"`
+	SelectMS     float64      `json:"select_ms"`
+	PrefillMS    float64      `json:"prefill_ms"`     // selection and second prefill together
+	FirstTokenMS float64      `json:"first_token_ms"` // from text to first token, without loading
+	DecodeRate   float64      `json:"decode_tokens_per_s"`
+	PrefillRate  float64      `json:"prefill_tokens_per_s"` // of the whole prompt
+	Mode         string       `json:"mode"`
+	Threads      int          `json:"threads"`
+	KVBytes      int64        `json:"kv_bytes"`
+	PeakRSS      int64        `json:"peak_rss_bytes"`
+	Finish       string       `json:"finish_reason"`
+	Adapter      *adapterInfo `json:"adapter"`
+	Select       *selected    `json:"select"`
+	Cache        *cached      `json:"cache"`
 
 	decode time.Duration
 }
@@ -92,6 +93,10 @@ func runRun(ctx context.Context, c *call) error {
 		return err
 	}
 	defer m.Close()
+	adapter, err := c.adapt(m)
+	if err != nil {
+		return err
+	}
 	var method keep.Selector
 	if sel != nil {
 		if method, err = sel.method.make(m, sel.params); err != nil {
@@ -147,7 +152,7 @@ func runRun(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	a.head, a.LoadMS = c.head(digest), millis(m.load)
+	a.head, a.LoadMS, a.Adapter = c.head(digest), millis(m.load), adapter
 	return c.printJSON(a)
 }
 

@@ -152,7 +152,7 @@ func (t *Plus) otherSays(b *dataset.Batch, s train.Step) (p []float32, err error
 		var err error
 		c.Repeat(func() {
 			var logits op.Val
-			if logits, err = t.other.Classify(c, b, train.Step{}); err == nil {
+			if logits, err = t.other.Classify(c, b, s); err == nil {
 				p = append(p, c.Data(op.Softmax(c, logits))...)
 			}
 		})

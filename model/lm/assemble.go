@@ -86,6 +86,7 @@ func (a *assembly) block(b *block, at string) {
 // attend makes what layers need to look back.
 func (a *assembly) attend(layout op.RotaryLayout) {
 	c, f := &a.Config, a.family
+	a.Decoder.layout = layout
 	a.global.heads = pass.Heads{Query: c.Heads, KV: c.KVHeads, Dim: c.HeadDim}
 	if !f.learned {
 		a.global.rotary = op.NewRotary(layout, c.HeadDim, c.RopeDim, c.RopeBase)

@@ -31,6 +31,9 @@ type Config struct {
 	// of every Pattern layers, which sees all.
 	Window, Pattern int
 	LocalRopeBase   float32 // theta of the layers with a window
+	// Tied asks [NewRandom] for one matrix as both embedding and output; files say it
+	// by having one.
+	Tied bool
 	// QueryDim says that queries are scaled by 1/sqrt(QueryDim); 0: HeadDim.
 	QueryDim int
 }

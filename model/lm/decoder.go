@@ -28,6 +28,7 @@ type Decoder struct {
 	blocks    []block
 	norm      norm
 	unembed   nn.Layer // [V, D]; the embedding's own matrix where they are tied
+	layout    op.RotaryLayout
 	global    reach
 	local     reach // of the layers that see a window
 	infos     []pass.LayerInfo
@@ -66,7 +67,7 @@ func (n *Decoder) finish() {
 	}
 	n.infos = make([]pass.LayerInfo, c.Layers)
 	for i := range n.infos {
-		n.infos[i] = pass.LayerInfo{Name: fmt.Sprint("dec.", i), Sites: sites, Width: c.Width, Rowwise: true}
+		n.infos[i] = pass.LayerInfo{Name: fmt.Sprint("dec.", i), Sites: sites, Width: c.Width, Rowwise: true, Adapts: true}
 	}
 }
 
@@ -121,9 +122,9 @@ func (n *Decoder) Layer(c *op.Ctx, i int, s *pass.State) error {
 // attention returns what attention adds to the stream x.
 func (n *Decoder) attention(c *op.Ctx, r *reach, b *block, s *pass.State, x op.Val) op.Val {
 	h := s.At(pass.AttnIn, b.attnNorm.Apply(c, x))
-	q := s.At(pass.Q, b.linear[pass.QueryProj].Apply(c, h))
-	k := s.At(pass.K, b.linear[pass.KeyProj].Apply(c, h))
-	v := s.At(pass.V, b.linear[pass.ValueProj].Apply(c, h))
+	q := s.At(pass.Q, s.Linear(pass.QueryProj, b.linear[pass.QueryProj], h))
+	k := s.At(pass.K, s.Linear(pass.KeyProj, b.linear[pass.KeyProj], h))
+	v := s.At(pass.V, s.Linear(pass.ValueProj, b.linear[pass.ValueProj], h))
 	if n.family.headNorm {
 		q, k = n.eachHead(c, b.qNorm, q), n.eachHead(c, b.kNorm, k)
 	}
@@ -138,7 +139,7 @@ func (n *Decoder) attention(c *op.Ctx, r *reach, b *block, s *pass.State, x op.V
 		return op.Val{}
 	}
 	z := s.At(pass.Z, s.Attend(q, k, v, r.heads))
-	a := b.linear[pass.OutputProj].Apply(c, z)
+	a := s.Linear(pass.OutputProj, b.linear[pass.OutputProj], z)
 	if n.family.postNorm {
 		a = b.attnPost.Apply(c, a)
 	}
@@ -157,14 +158,14 @@ func (n *Decoder) mlp(c *op.Ctx, b *block, s *pass.State, x op.Val) op.Val {
 	h := s.At(pass.MLPIn, b.mlpNorm.Apply(c, x))
 	var m op.Val
 	if f := n.family; f.plain != nil {
-		u := s.At(pass.GateAct, b.linear[pass.UpProj].Apply(c, h))
+		u := s.At(pass.GateAct, s.Linear(pass.UpProj, b.linear[pass.UpProj], h))
 		m = f.plain(c, u)
 	} else {
-		g := s.At(pass.GateAct, b.linear[pass.GateProj].Apply(c, h))
-		u := s.At(pass.UpAct, b.linear[pass.UpProj].Apply(c, h))
+		g := s.At(pass.GateAct, s.Linear(pass.GateProj, b.linear[pass.GateProj], h))
+		u := s.At(pass.UpAct, s.Linear(pass.UpProj, b.linear[pass.UpProj], h))
 		m = f.hidden(c, g, u)
 	}
-	m = b.linear[pass.DownProj].Apply(c, s.At(pass.MLPMid, m))
+	m = s.Linear(pass.DownProj, b.linear[pass.DownProj], s.At(pass.MLPMid, m))
 	if n.family.postNorm {
 		m = b.mlpPost.Apply(c, m)
 	}
@@ -177,7 +178,7 @@ func (n *Decoder) Head(c *op.Ctx, name string, s *pass.State, rows []int32) (op.
 	if name != "logits" {
 		return op.Val{}, fmt.Errorf("lm: head %q: the network has logits", name)
 	}
-	return n.unembed.Apply(c, n.norm.Apply(c, op.Rows(c, s.X, rows))), nil
+	return s.Unembed(n.unembed, n.norm.Apply(c, op.Rows(c, s.X, rows)), rows), nil
 }
 
 // Memory returns empty keys and values.

@@ -239,6 +239,7 @@ func TestReferenceRefuses(t *testing.T) {
 		{ReferenceSite{Layer: 2, Site: "attn.q"}, "reference: layer 2 of 2"},
 		{ReferenceSite{Layer: -1, Site: "attn.q"}, "reference: layer -1 of 2"},
 		{ReferenceSite{Site: "attn.nose"}, `reference: site "0.attn.nose": no such site`},
+		{ReferenceSite{Site: "attn.q"}, "reference: 0.attn.q: holds no numbers"},
 		{ReferenceSite{Site: "attn.q", Values: make(Numbers, 5)}, "reference: 0.attn.q: 5 numbers, and the network has 32"},
 		{ReferenceSite{Layer: 2, Site: "logits", Values: make(Numbers, 5)}, "reference: logits: 5 numbers, and the network has 96"},
 	} {
@@ -246,6 +247,10 @@ func TestReferenceRefuses(t *testing.T) {
 		if _, err := Verify(context.Background(), eng, ref); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v doesn't say %q", c.site, err, c.want)
 		}
+	}
+	none := &Reference{Tokens: []int32{1}, Rows: []int{}, Sites: []ReferenceSite{{Site: "attn.q"}}}
+	if _, err := Verify(context.Background(), eng, none); err == nil || !strings.Contains(err.Error(), "holds no numbers") {
+		t.Errorf("a reference of no rows: error %v", err)
 	}
 	fast := pass.NewEngine(n, pass.Options{Mode: op.Fast})
 	defer fast.Close()

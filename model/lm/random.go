@@ -9,7 +9,7 @@ import (
 	"github.com/micaml/mica/tensor"
 )
 
-// NewRandom returns a network of this shape with random weights, untied, for
+// NewRandom returns a network of this shape with random weights, for
 // training from the start and for tests. kind is the storage type of the
 // matrices; all else is F32. Matrices are normal with deviation 1/sqrt(in),
 // gains are 1 and biases normal with deviation 0.02, the same for the same
@@ -24,17 +24,18 @@ func NewRandom(c Config, kind tensor.DType, seed uint64) (*Decoder, error) {
 		c.Window < 0 || c.Window > 0 && (c.Pattern < 1 || !f.sliding) || c.QueryDim < 0 || f.learned && c.Context < 1 {
 		return nil, fmt.Errorf("lm: configuration %+v is not a network", c)
 	}
-	return assemble(c, &randomizer{rng: rand.New(rand.NewPCG(seed, 0)), kind: kind})
+	return assemble(c, &randomizer{rng: rand.New(rand.NewPCG(seed, 0)), kind: kind, one: c.Tied})
 }
 
 type randomizer struct {
 	rng  *rand.Rand
 	kind tensor.DType
+	one  bool
 	err  error
 }
 
 func (r *randomizer) failed() error                    { return r.err }
-func (r *randomizer) tied() bool                       { return false }
+func (r *randomizer) tied() bool                       { return r.one }
 func (r *randomizer) layout(f *family) op.RotaryLayout { return ggufLayout(f) }
 
 func (r *randomizer) weight(name string, p part, rows, cols int) *op.Weight {

@@ -208,6 +208,9 @@ func (e *SiteError) compare(s *ReferenceSite, x []float32, width int, rows []int
 			kept = append(kept, x[r*width:(r+1)*width]...)
 		}
 	}
+	if len(s.Values) == 0 { // what holds nothing would agree with anything
+		return fmt.Errorf("reference: %s: holds no numbers", e.Name())
+	}
 	every = max(every, 1)
 	if n := (len(kept) + every - 1) / every; n != len(s.Values) {
 		return fmt.Errorf("reference: %s: %d numbers, and the network has %d", e.Name(), len(s.Values), n)

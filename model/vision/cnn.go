@@ -99,7 +99,7 @@ func (n *Convolutional) Head(c *op.Ctx, name string, s *pass.State, rows []int32
 		return op.Val{}, fmt.Errorf("vision: the head reads boundary %d, not %d", len(n.infos), s.Boundary())
 	}
 	x = op.GlobalAvgPool(c, op.Reshape(c, x, len(rows)*pixels, c.Shape(x).Len()/(len(rows)*pixels)), pixels)
-	all := make([]int32, len(rows))
+	all := op.Room[int32](c, len(rows))
 	for i := range all {
 		all[i] = int32(i)
 	}

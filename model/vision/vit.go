@@ -121,7 +121,9 @@ func (n *Transformer) Layer(c *op.Ctx, i int, s *pass.State) error {
 	if s.Done() {
 		return nil
 	}
-	spec := &op.AttentionSpec{Heads: op.Heads{Query: n.shape.Heads, KV: n.shape.Heads, Dim: n.shape.Dim / n.shape.Heads}}
+	spec := &op.Room[op.AttentionSpec](c, 1)[0]
+	spec.Heads = op.Heads{Query: n.shape.Heads, KV: n.shape.Heads, Dim: n.shape.Dim / n.shape.Heads}
+	spec.Runs = op.Room[op.Run](c, len(s.Groups()))[:0]
 	for _, g := range s.Groups() {
 		spec.Runs = append(spec.Runs, op.Run{Queries: g.To - g.From, Keys: g.To - g.From, KeyFrom: g.From})
 	}
@@ -143,8 +145,8 @@ func (n *Transformer) embedPatches(c *op.Ctx, s *pass.State) error {
 	}
 	p := n.shape.Patch * n.shape.Patch * n.shape.Channels
 	x = op.Reshape(c, op.Columns(c, x, n.order), pictures*(rows-1), p)
-	places, inside, zeros := make([]int32, pictures*rows), make([]int32, 0, pictures*(rows-1)), make([]int32, pictures*rows)
-	addresses := make([]pass.Row, pictures*rows)
+	places, inside, zeros := op.Room[int32](c, pictures*rows), op.Room[int32](c, pictures*(rows-1))[:0], op.Room[int32](c, pictures*rows)
+	addresses := op.Room[pass.Row](c, pictures*rows)
 	for i := range addresses {
 		picture, place := i/rows, i%rows
 		places[i] = int32(place)
@@ -166,7 +168,7 @@ func (n *Transformer) Head(c *op.Ctx, name string, s *pass.State, rows []int32) 
 		return op.Val{}, errors.New("vision: the head reads patches, which boundary 0 doesn't have")
 	}
 	x := n.norm.Apply(c, op.Rows(c, s.X, rows))
-	all := make([]int32, len(rows))
+	all := op.Room[int32](c, len(rows))
 	for i := range all {
 		all[i] = int32(i)
 	}

@@ -5,6 +5,8 @@ import (
 	"github.com/micaml/mica/paper"
 	"github.com/micaml/mica/paper/elr"
 	"github.com/micaml/mica/paper/gemfilter"
+	"github.com/micaml/mica/paper/projectionhead"
+	"github.com/micaml/mica/paper/richlazy"
 )
 
 // Papers are all research systems, by slug. A row gets its Experiment when the
@@ -13,7 +15,7 @@ var Papers = []paper.Paper{
 	{Slug: "anatcl", Title: "AnatCL — Anatomical Foundation Models for Brain MRIs", Verb: paper.Learn},
 	{Slug: "dementia-aot", Title: "Context-Aware Attention Layers coupled with Optimal Transport Domain Adaptation (dementia from spontaneous speech)", Verb: paper.Learn},
 	{Slug: "elr", Title: "ELR — Early-Learning Regularization Prevents Memorization of Noisy Labels", Verb: paper.Learn,
-		Experiment: &elr.Experiment},
+		Experiment: &elr.Experiment, Result: elr.Result},
 	{Slug: "enel", Title: "Exploring the Potential of Encoder-free Architectures in 3D LMMs (ENEL)", Verb: paper.Build},
 	{Slug: "feather", Title: "Feather the Throttle: Revisiting Visual Token Pruning for Vision-Language Model Acceleration (FEATHER)", Verb: paper.Keep},
 	{Slug: "gemfilter", Title: "Discovering the Gems in Early Layers (GemFilter)", Verb: paper.Keep, Command: "mica run smollm2 -f FILE -p QUESTION --select gemfilter",
@@ -33,11 +35,13 @@ var Papers = []paper.Paper{
 	{Slug: "multimodal-architectures", Title: "The Evolution of Multimodal Model Architectures", Verb: paper.Build},
 	{Slug: "othello-sae", Title: "How GPT learns layer by layer (OthelloGPT: sparse autoencoders vs linear probes)", Verb: paper.Look},
 	{Slug: "patch-mixing", Title: "Hardwiring ViT Patch Selectivity into CNNs using Patch Mixing", Verb: paper.Learn},
-	{Slug: "projection-head", Title: "Investigating the Benefits of Projection Head for Representation Learning", Verb: paper.Look},
+	{Slug: "projection-head", Title: "Investigating the Benefits of Projection Head for Representation Learning", Verb: paper.Look,
+		Experiment: &projectionhead.Experiment, Result: projectionhead.Result},
 	{Slug: "pyramiddrop", Title: "PyramidDrop: Accelerating Your Large Vision-Language Models via Pyramid Visual Redundancy Reduction", Verb: paper.Keep},
 	{Slug: "q-galore", Title: "Q-GaLore — Quantized GaLore with INT4 Projection and Layer-Adaptive Low-Rank Gradients", Verb: paper.Learn},
 	{Slug: "region-normalization", Title: "Region Normalization for Image Inpainting (RN)", Verb: paper.Build},
-	{Slug: "rich-lazy", Title: "How connectivity structure shapes rich and lazy learning in neural circuits", Verb: paper.Look},
+	{Slug: "rich-lazy", Title: "How connectivity structure shapes rich and lazy learning in neural circuits", Verb: paper.Look,
+		Experiment: &richlazy.Experiment, Result: richlazy.Result},
 	{Slug: "sherl", Title: "SHERL — Synthesizing High Accuracy and Efficient Memory for Resource-Limited Transfer Learning", Verb: paper.Learn},
 	{Slug: "shvit", Title: "SHViT: Single-Head Vision Transformer with Memory Efficient Macro Design", Verb: paper.Build},
 	{Slug: "sorted-llama", Title: "Sorted LLaMA: Sorted Fine-Tuning (SoFT) for dynamic inference", Verb: paper.Stop},

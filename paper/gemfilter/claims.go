@@ -13,7 +13,7 @@ const (
 
 // Reasons why claims can't be shown here.
 const (
-	noTraining = "needs a model trained for it, and mica doesn't train language models yet"
+	noTraining = "needs a retriever trained for it, which this experiment doesn't do yet"
 	noLength   = "the paper's models have 8 to 12 billion parameters and contexts of 128,000 tokens; this one has 135 million, and was asked in 1,024 tokens at most"
 )
 
