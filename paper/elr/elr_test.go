@@ -52,7 +52,11 @@ func TestNoise(t *testing.T) {
 		if again := k.apply(labels, classes, rand.New(rand.NewPCG(1, 1))); !reflect.DeepEqual(again, got) {
 			t.Errorf("%s: the same seed gave other labels", k)
 		}
-		for from, row := range k.matrix(classes) {
+		m, err := k.matrix(classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for from, row := range m {
 			sum := 0.0
 			for _, p := range row {
 				sum += float64(p)

@@ -54,7 +54,8 @@ var methods = []method{
 		return robust.Symmetric{A: float32(s), B: 0.1}, nil
 	}},
 	{name: "forward", what: "forward correction by the true noise matrix", settings: []float64{0}, make: func(_ float64, _, classes int, n noise) (train.Criterion, error) {
-		return robust.Forward{Noise: n.matrix(classes)}, nil
+		m, err := n.matrix(classes)
+		return robust.Forward{Noise: m}, err
 	}},
 	{name: "elr-kl", what: "ELR's averages as soft labels (the ablation)", settings: lambdas, make: func(s float64, examples, classes int, _ noise) (train.Criterion, error) {
 		return elr.New(examples, classes, elr.Settings{Lambda: float32(s), Beta: betaOf(s), Divergence: true})

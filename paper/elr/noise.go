@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"github.com/micaml/mica/learn/robust"
 )
 
 // noise is a way to make labels wrong.
@@ -58,24 +60,18 @@ func (n noise) apply(labels []int32, classes int, rng *rand.Rand) []int32 {
 }
 
 // matrix is the probability that class i is labelled j.
-func (n noise) matrix(classes int) [][]float32 {
-	m := make([][]float32, classes)
-	for i := range m {
-		m[i] = make([]float32, classes)
-		to, flips := n.flips[int32(i)]
-		switch {
-		case n.flips == nil:
-			for j := range m[i] {
-				m[i][j] = float32(n.rate / float64(classes))
-			}
-			m[i][i] += float32(1 - n.rate)
-		case flips:
-			m[i][i], m[i][to] = float32(1-n.rate), float32(n.rate)
-		default:
-			m[i][i] = 1
-		}
+func (n noise) matrix(classes int) ([][]float32, error) {
+	if n.flips == nil {
+		return robust.SymmetricNoise(classes, n.rate)
 	}
-	return m
+	m, err := robust.SymmetricNoise(classes, 0)
+	if err != nil {
+		return nil, err
+	}
+	for from, to := range n.flips {
+		m[from][from], m[from][to] = float32(1-n.rate), float32(n.rate)
+	}
+	return m, nil
 }
 
 func (n noise) String() string { return fmt.Sprintf("%s %%", n.name) }
