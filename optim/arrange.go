@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/micaml/mica/internal/par"
+	"github.com/micaml/mica/internal/spell"
 	"github.com/micaml/mica/op"
 )
 
@@ -179,7 +180,7 @@ func (p *Plan) near(pattern string) string {
 		}
 		if !seen[name] {
 			seen[name] = true
-			all = append(all, candidate{name, distance(pattern, name)})
+			all = append(all, candidate{name, spell.Distance(pattern, name)})
 		}
 	}
 	if len(all) == 0 {
@@ -191,28 +192,6 @@ func (p *Plan) near(pattern string) string {
 		names = append(names, c.name)
 	}
 	return "near are " + strings.Join(names, ", ")
-}
-
-// distance is how many letters must be put in, taken out or changed to make a into b
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // New asks for the gradients of the weights that are trained and returns their

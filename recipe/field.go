@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/micaml/mica/internal/spell"
 )
 
 // field is what the tags of a field say.
@@ -78,7 +80,7 @@ func kindOf(v reflect.Value) string {
 func nearest(word string, known []string) string {
 	best, at := "", 1+len(word)/3
 	for _, k := range known {
-		if d := distance(strings.ToLower(word), k); d <= at {
+		if d := spell.Distance(strings.ToLower(word), k); d <= at {
 			best, at = k, d-1
 		}
 	}
@@ -86,26 +88,4 @@ func nearest(word string, known []string) string {
 		return "known are " + strings.Join(known, ", ")
 	}
 	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// distance is the number of letters to change, add or leave out (Levenshtein), for
-// words of a bounded length.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -130,7 +130,7 @@ func (t *Language) Perplexity(ctx context.Context, s dataset.Set, batch int) (Me
 				return nil, fmt.Errorf("train: target %d of a vocabulary of %d", target, v)
 			}
 			loss += surprise(row, int(target))
-			if argmax(row) == int(target) {
+			if Likeliest(row) == int(target) {
 				right++
 			}
 		}
@@ -154,7 +154,7 @@ func (t *Language) logits(ctx context.Context) ([]float32, error) {
 
 // surprise is -log softmax(row)[i].
 func surprise(row []float32, i int) float64 {
-	most := float64(row[argmax(row)])
+	most := float64(row[Likeliest(row)])
 	sum := 0.0
 	for _, x := range row {
 		sum += math.Exp(float64(x) - most)
@@ -162,7 +162,8 @@ func surprise(row []float32, i int) float64 {
 	return math.Log(sum) + most - float64(row[i])
 }
 
-func argmax(row []float32) int {
+// Likeliest is the index of the greatest number of a row, the first of equal ones.
+func Likeliest(row []float32) int {
 	best := 0
 	for i, x := range row {
 		if x > row[best] {

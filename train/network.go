@@ -184,7 +184,7 @@ func Accuracy(ctx context.Context, predict func(context.Context, *dataset.Batch)
 			}
 			counted++
 			loss += surprise(row, int(label))
-			if argmax(row) == int(label) {
+			if Likeliest(row) == int(label) {
 				right++
 			}
 		}

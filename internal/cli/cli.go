@@ -277,3 +277,20 @@ func stdinIsPiped(r io.Reader) bool {
 	st, err := f.Stat()
 	return err == nil && st.Mode()&os.ModeCharDevice == 0
 }
+
+// outputFormat is how the file of -o is written, by the end of its name: one of the
+// known formats, or "" for the text that a terminal gets.
+func outputFormat(path string, known ...string) (string, error) {
+	i := strings.LastIndexByte(path, '.')
+	if path == "" || path == "-" || i < 0 {
+		return "", nil
+	}
+	ext := strings.ToLower(path[i+1:])
+	switch {
+	case slices.Contains(known, ext):
+		return ext, nil
+	case ext == "txt":
+		return "", nil
+	}
+	return "", usage("end it in ."+strings.Join(known, ", .")+" or .txt", "--output %s: no such format", quoted(path))
+}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/micaml/mica/eval/perplexity"
 	"github.com/micaml/mica/pass"
@@ -50,7 +49,7 @@ func runEval(ctx context.Context, c *call) error {
 	if _, err := c.modelName(); err != nil {
 		return err
 	}
-	format, err := evalFormat(c.set.output)
+	format, err := outputFormat(c.set.output, "csv", "json")
 	if err != nil {
 		return err
 	}
@@ -107,21 +106,6 @@ type measurement func(ctx context.Context, m *model, eng *pass.Engine, ways []ne
 type evaluation interface {
 	csv(c *call) error
 	print(c *call)
-}
-
-// evalFormat is how the file of -o is written, by the end of its name.
-func evalFormat(path string) (string, error) {
-	i := strings.LastIndexByte(path, '.')
-	if path == "" || path == "-" || i < 0 {
-		return "", nil
-	}
-	switch ext := strings.ToLower(path[i+1:]); ext {
-	case "csv", "json":
-		return ext, nil
-	case "txt":
-		return "", nil
-	}
-	return "", usage("end it in .csv, .json or .txt", "--output %s: no such format", quoted(path))
 }
 
 // evalHead is what both documents begin with.

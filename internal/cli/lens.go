@@ -57,7 +57,7 @@ func runLens(ctx context.Context, c *call) error {
 	if _, err := c.modelName(); err != nil {
 		return err
 	}
-	format, err := lensFormat(c.set.output)
+	format, err := outputFormat(c.set.output, "html", "json")
 	if err != nil {
 		return err
 	}

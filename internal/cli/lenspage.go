@@ -11,21 +11,6 @@ import (
 	"github.com/micaml/mica/plot"
 )
 
-// lensFormat is how the file of -o is written, by the end of its name.
-func lensFormat(path string) (string, error) {
-	i := strings.LastIndexByte(path, '.')
-	if path == "" || path == "-" || i < 0 {
-		return "", nil
-	}
-	switch ext := strings.ToLower(path[i+1:]); ext {
-	case "html", "json":
-		return ext, nil
-	case "txt":
-		return "", nil
-	}
-	return "", usage("end it in .html, .json or .txt", "--output %s: no such format", quoted(path))
-}
-
 // html is the table as a page, complete in itself: all positions, the input
 // under the layers, and under the pointer the best guesses.
 func (d *lensDoc) html(model string) []byte {

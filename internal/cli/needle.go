@@ -91,7 +91,7 @@ func runNeedle(ctx context.Context, c *call) error {
 	if plan.depths, err = parseList("depth", c.set.needleDepths, 0, 100); err != nil {
 		return err
 	}
-	format, err := needleFormat(c.set.output)
+	format, err := outputFormat(c.set.output, "csv", "json", "svg", "html")
 	if err != nil {
 		return err
 	}
@@ -267,22 +267,6 @@ func parseMethods(list string) ([]needleMethod, error) {
 		all = append(all, m)
 	}
 	return all, nil
-}
-
-// needleFormat is how the file of -o is written, by the end of its name.
-func needleFormat(path string) (string, error) {
-	i := strings.LastIndexByte(path, '.')
-	if path == "" || path == "-" || i < 0 {
-		return "", nil
-	}
-	switch ext := strings.ToLower(path[i+1:]); ext {
-	case "csv", "svg", "html", "json":
-		return ext, nil
-	case "txt":
-		return "", nil
-	default:
-		return "", usage("end it in .csv, .json, .svg, .html or .txt", "--output %s: no such format", quoted(path))
-	}
 }
 
 func (d *needleDoc) print(c *call, plan *needlePlan) {

@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/spf13/pflag"
+
+	"github.com/micaml/mica/internal/spell"
 )
 
 // Where a setting can come from besides its flag, strongest first.
@@ -128,7 +130,7 @@ func optionKeys() []string {
 func didYouMean(word string, known []string, otherwise string) string {
 	best, at := "", 3
 	for _, k := range known {
-		if d := distance(word, k); d < at && d < len(k) {
+		if d := spell.Distance(word, k); d < at && d < len(k) {
 			best, at = k, d
 		}
 	}
@@ -136,26 +138,4 @@ func didYouMean(word string, known []string, otherwise string) string {
 		return otherwise
 	}
 	return "did you mean " + best + "? " + otherwise
-}
-
-// distance is the number of letters to change, add or leave out (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := min(row[j], row[j+1]) + 1
-			if a[i] == b[j] {
-				next = min(next, diagonal)
-			} else {
-				next = min(next, diagonal+1)
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }

@@ -131,9 +131,6 @@ func TestParseLayers(t *testing.T) {
 }
 
 func TestDidYouMean(t *testing.T) {
-	if d := distance("kitten", "sitting"); d != 3 {
-		t.Errorf("distance %d, want 3", d)
-	}
 	known := []string{"run", "pull", "list"}
 	for word, want := range map[string]string{"rnu": "did you mean run? x", "lst": "did you mean list? x", "quantize": "x", "": "x"} {
 		if got := didYouMean(word, known, "x"); got != want {

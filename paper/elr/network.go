@@ -238,7 +238,7 @@ func (t *task) look(ctx context.Context, l *learner) (look, error) {
 			return out, err
 		}
 		for j, i := range index {
-			said := likeliest(logits[j*t.classes : (j+1)*t.classes])
+			said := int32(train.Likeliest(logits[j*t.classes : (j+1)*t.classes]))
 			if t.given[i] == t.truth[i] {
 				clean++
 				out.Clean += count(said == t.truth[i])
@@ -259,7 +259,7 @@ func (t *task) look(ctx context.Context, l *learner) (look, error) {
 func (t *task) detect(table *elr.Table) (corrected, precision, recall float64) {
 	right, suspected, wrong, caught := 0.0, 0.0, 0.0, 0.0
 	for i, truth := range t.truth {
-		said := likeliest(table.Row(i))
+		said := int32(train.Likeliest(table.Row(i)))
 		right += count(said == truth)
 		suspect, is := said != t.given[i], t.given[i] != truth
 		suspected += count(suspect)
@@ -267,16 +267,6 @@ func (t *task) detect(table *elr.Table) (corrected, precision, recall float64) {
 		caught += count(suspect && is)
 	}
 	return right / float64(len(t.truth)), caught / max(suspected, 1), caught / max(wrong, 1)
-}
-
-func likeliest(x []float32) int32 {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
-	}
-	return int32(best)
 }
 
 func count(b bool) float64 {

@@ -112,7 +112,7 @@ func (l *linearised) look(b *dataset.Batch) (loss, accuracy float64, err error) 
 	}
 	y := c.Data(ys[len(ys)-1])
 	for i, label := range b.Labels {
-		if likeliest(y[i*len(y)/b.Len():(i+1)*len(y)/b.Len()]) == label {
+		if int32(train.Likeliest(y[i*len(y)/b.Len():(i+1)*len(y)/b.Len()])) == label {
 			accuracy += 1 / float64(b.Len())
 		}
 	}

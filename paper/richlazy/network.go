@@ -110,7 +110,7 @@ func (n *network) score(c *op.Ctx, y op.Val, labels []int32) (loss, accuracy flo
 	outputs := n.out.Out()
 	for i, label := range labels {
 		row := (i+1)*n.steps - 1
-		if likeliest(c.Data(y)[row*outputs:(row+1)*outputs]) == label {
+		if int32(train.Likeliest(c.Data(y)[row*outputs:(row+1)*outputs])) == label {
 			accuracy += 1 / float64(len(labels))
 		}
 	}

@@ -87,13 +87,3 @@ func norm(x []float32) float64 {
 	}
 	return math.Sqrt(sum)
 }
-
-func likeliest(x []float32) int32 {
-	best := 0
-	for i, v := range x {
-		if v > x[best] {
-			best = i
-		}
-	}
-	return int32(best)
-}
